@@ -1,0 +1,34 @@
+namespace NLDS.BackupAgent.Repository.Sources;
+
+/// <summary>A tail at one moment.</summary>
+public sealed record ContinuousStatus
+{
+    /// <summary>In words: <c>streaming</c>, <c>connecting</c>, <c>waiting: …</c>, <c>stopped</c>.</summary>
+    public required string State { get; init; }
+
+    public bool IsStreaming { get; init; }
+
+    /// <summary>The line of history that the positions belong to, as the source writes it (a timeline, a replication id); null before the first connection.</summary>
+    public string? Lineage { get; init; }
+
+    /// <summary>Everything before this position is durable in the repository. Null before the first connection.</summary>
+    public ulong? DurablePosition { get; init; }
+
+    /// <summary>The end of the server's log as it last said.</summary>
+    public ulong? ServerPosition { get; init; }
+
+    /// <summary>The newest moment, by the server's clock, that a restore would reach; null while there is no snapshot to begin from.</summary>
+    public DateTimeOffset? RecoverableUntil { get; init; }
+
+    /// <summary>When <see cref="RecoverableUntil"/> was established, by this process's clock.</summary>
+    public DateTimeOffset? ConfirmedAt { get; init; }
+
+    /// <summary>Gaps in the log since the repository began.</summary>
+    public int Gaps { get; init; }
+
+    /// <summary>Why a fresh snapshot is needed now (none yet, a gap, a new line of history), or null.</summary>
+    public string? SnapshotNeeded { get; init; }
+
+    /// <summary>What last went wrong, cleared when the tail streams again.</summary>
+    public string? LastError { get; init; }
+}

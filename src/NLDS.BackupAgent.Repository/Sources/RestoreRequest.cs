@@ -1,0 +1,16 @@
+namespace NLDS.BackupAgent.Repository.Sources;
+
+/// <summary>What the user asked a restore to do; the words are still the user's.</summary>
+public sealed record RestoreRequest
+{
+    public string? TargetDirectory { get; init; }
+
+    /// <summary><c>latest</c> (also when null), an ISO 8601 time with an offset, or what else the source understands (<c>0/1000060</c>, <c>name:before_upgrade</c>).</summary>
+    public string? To { get; init; }
+
+    /// <summary>The backup to begin from; the best one for the target when null.</summary>
+    public string? BackupId { get; init; }
+
+    /// <summary>Options only this source knows, by their long name without dashes: <c>tablespace</c> → <c>/old=/new</c>.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> Options { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+}

@@ -1,0 +1,47 @@
+namespace NLDS.BackupAgent.Storage;
+
+/// <summary>
+/// Bytes under keys. What a put has returned from is durable: it survives the loss of this process and, for a directory, of its machine's power.
+/// Objects are immutable: a put never replaces. Every method throws <see cref="ObjectStoreException"/> when it could not find out or could not do it,
+/// and <see cref="ObjectNotFoundException"/> only when the store itself said that the object is absent.
+/// All methods may be called concurrently.
+/// </summary>
+public interface IObjectStore
+{
+    /// <summary>Where this is, for messages: <c>s3://bucket/prefix</c>, a directory's path. Holds no secret.</summary>
+    string Description { get; }
+
+    /// <summary>
+    /// Stores <paramref name="content"/> unless an object of this name exists.
+    /// </summary>
+    /// <returns>True when this call created it; false when the name was taken, and then nothing has changed.</returns>
+    Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Stores <paramref name="content"/> whether or not an object of this name exists; readers see the old or the new bytes, never a mixture.
+    /// Only for what is a register by nature (leases, journals, confirmations), never for backup data.
+    /// </summary>
+    Task ReplaceAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
+
+    /// <summary>Begins an object too large for one put. Nothing is visible under <paramref name="key"/> until the upload is completed.</summary>
+    Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Opens <paramref name="length"/> bytes from <paramref name="offset"/>, or all that follow when it is null. The stream throws
+    /// <see cref="ObjectStoreException"/> when the store sends less than it announced; it never ends early in silence.
+    /// </summary>
+    /// <exception cref="ObjectNotFoundException">The store said that it is absent.</exception>
+    Task<Stream> OpenReadAsync(ObjectKey key, long offset, long? length, CancellationToken cancellationToken);
+
+    /// <summary>The object's size and age, or null when the store said that it is absent.</summary>
+    Task<ObjectInfo?> HeadAsync(ObjectKey key, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// All objects whose key starts with <paramref name="prefix"/> (a string prefix, not a folder; empty for all) and, where given, comes after
+    /// <paramref name="startAfter"/>, in ordinal key order.
+    /// </summary>
+    IAsyncEnumerable<ObjectInfo> ListAsync(string prefix, ObjectKey? startAfter, CancellationToken cancellationToken);
+
+    /// <summary>Deletes the objects; those that are already absent count as deleted.</summary>
+    Task DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken);
+}
