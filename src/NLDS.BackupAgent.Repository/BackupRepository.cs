@@ -1,0 +1,173 @@
+using System.Reflection;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Storage;
+
+namespace NLDS.BackupAgent.Repository;
+
+/// <summary>
+/// What a store of bytes becomes when it keeps backups: sealed snapshots, one log per continuous source, and the identity of what they came from.
+/// The format and its invariants are in this project's README.
+/// </summary>
+public sealed class BackupRepository(IObjectStore store, RepositoryOptions options, TimeProvider clock)
+{
+    private static readonly ObjectKey DocumentKey = new("repository.json");
+
+    /// <summary>Ranged reads in flight for one object: enough to fill a link of some ms latency, few enough for a small pod.</summary>
+    private const int ParallelReads = 4;
+
+    internal static string AgentVersion { get; } =
+        typeof(BackupRepository).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
+    internal IObjectStore Store { get; } = store;
+
+    internal RepositoryOptions Options { get; } = options;
+
+    internal TimeProvider Clock { get; } = clock;
+
+    internal Codec Codec { get; } = options.Codec;
+
+    /// <summary>zstd's own threads beside the one that receives.</summary>
+    internal int CompressionWorkers { get; } = Math.Clamp(Environment.ProcessorCount, 1, 2);
+
+    /// <summary>Where this is, for messages.</summary>
+    public string Description => Store.Description;
+
+    /// <summary>Makes sure that the store holds a repository of a format that this version writes; creates one in an empty place.</summary>
+    public async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        var fresh = new RepositoryDocument(RepositoryDocument.CurrentFormat, Guid.NewGuid(), Clock.GetUtcNow());
+        await Store.PutIfAbsentAsync(
+            DocumentKey, JsonSerializer.SerializeToUtf8Bytes(fresh, BackupJson.Default.RepositoryDocument), cancellationToken);
+        await RequireAsync(cancellationToken);
+    }
+
+    /// <summary>Makes sure that there is a repository here which this version reads; changes nothing.</summary>
+    /// <exception cref="NotRestorableException">The store said that there is none, or its document is damaged or of a newer format.</exception>
+    public async Task RequireAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var document = await ReadDocumentAsync(DocumentKey, BackupJson.Default.RepositoryDocument, cancellationToken);
+            if (document.Format > RepositoryDocument.CurrentFormat)
+            {
+                throw new NotRestorableException(
+                    $"The repository in {Description} has format {document.Format}; this version reads up to {RepositoryDocument.CurrentFormat}. Use a newer version.");
+            }
+        }
+        catch (ObjectNotFoundException)
+        {
+            throw new NotRestorableException(
+                $"There is no repository in {Description}: '{DocumentKey}' is missing. Check Storage (bucket, prefix, path); a first 'run' or 'backup' creates it.");
+        }
+    }
+
+    /// <summary>The log of a continuous source.</summary>
+    public LogArchive OpenLog(string folder, ILogNaming naming) => new(Store, folder, naming, Codec, Options.CompressionLevel);
+
+    /// <summary>Begins a backup under an id of its own: now, or the next free second.</summary>
+    public async Task<BackupSession> BeginBackupAsync(SnapshotLayout layout, CancellationToken cancellationToken)
+    {
+        var began = Clock.GetUtcNow();
+        for (var id = BackupId.At(began); ; id = id.Next())
+        {
+            var claim = new BackupClaim(layout.Source, id.ToString(), began, AgentVersion);
+            var bytes = JsonSerializer.SerializeToUtf8Bytes(claim, BackupJson.Default.BackupClaim);
+            if (await Store.PutIfAbsentAsync(layout.Claim(id), bytes, cancellationToken))
+            {
+                return new BackupSession(this, layout, id, began);
+            }
+        }
+    }
+
+    /// <summary>All sealed backups of a source, oldest first.</summary>
+    /// <exception cref="NotRestorableException">A manifest is damaged; it is named.</exception>
+    public async Task<IReadOnlyList<SealedBackup>> ListBackupsAsync(SnapshotLayout layout, CancellationToken cancellationToken)
+    {
+        var found = new List<SealedBackup>();
+        await foreach (var entry in Store.ListAsync(layout.Prefix, null, cancellationToken))
+        {
+            if (layout.TryParseManifest(entry.Key, out var id))
+            {
+                found.Add(await ReadManifestAsync(entry.Key, id, layout, cancellationToken));
+            }
+        }
+
+        return [.. found.OrderBy(b => b.Id)];
+    }
+
+    /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>
+    public Stream OpenRead(BackupObject content) => new ContentReader(Store, content, ParallelReads);
+
+    /// <summary>Makes sure that an object is there in its full length, without reading it.</summary>
+    /// <exception cref="NotRestorableException">It is missing or of another size.</exception>
+    public async Task RequireObjectAsync(BackupObject content, CancellationToken cancellationToken)
+    {
+        var info = await Store.HeadAsync(new ObjectKey(content.Key), cancellationToken)
+            ?? throw new NotRestorableException($"The object '{content.Key}' is missing from {Description}.");
+        if (info.Bytes != content.StoredBytes)
+        {
+            throw new NotRestorableException(
+                $"The object '{content.Key}' in {Description} has {info.Bytes} bytes instead of {content.StoredBytes}.");
+        }
+    }
+
+    /// <summary>What the repository knows of who a source is; null when nothing was ever bound.</summary>
+    public async Task<T?> ReadIdentityAsync<T>(string source, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class
+    {
+        try
+        {
+            return await ReadDocumentAsync(IdentityKey(source), type, cancellationToken);
+        }
+        catch (ObjectNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Binds the repository to a source's identity, once and for ever.</summary>
+    /// <returns>The identity that it is bound to: the given one, or the one that was there first.</returns>
+    public async Task<T> BindIdentityAsync<T>(string source, T identity, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class
+    {
+        await PrepareAsync(cancellationToken);
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(identity, type);
+        return await Store.PutIfAbsentAsync(IdentityKey(source), bytes, cancellationToken)
+            ? identity
+            : await ReadDocumentAsync(IdentityKey(source), type, cancellationToken);
+    }
+
+    private static ObjectKey IdentityKey(string source) => new($"{source}/identity.json");
+
+    private async Task<SealedBackup> ReadManifestAsync(ObjectKey key, BackupId id, SnapshotLayout layout, CancellationToken cancellationToken)
+    {
+        var manifest = await ReadDocumentAsync(key, BackupJson.Default.BackupManifest, cancellationToken);
+        if (manifest.Format > BackupManifest.CurrentFormat)
+        {
+            throw new NotRestorableException(
+                $"The manifest '{key}' has format {manifest.Format}; this version reads up to {BackupManifest.CurrentFormat}. Use a newer version.");
+        }
+
+        return manifest.Id == id.ToString() && manifest.Source == layout.Source && manifest.Objects.All(o => ObjectKey.TryParse(o.Key, out _))
+            ? new SealedBackup(id, manifest)
+            : throw new NotRestorableException($"The manifest '{key}' is damaged: it describes another backup.");
+    }
+
+    private async Task<T> ReadDocumentAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        var bytes = await Store.ReadAllAsync(key, cancellationToken);
+        try
+        {
+            return JsonSerializer.Deserialize(bytes, type) ?? throw new JsonException("null");
+        }
+        catch (JsonException)
+        {
+            throw new NotRestorableException($"The object '{key}' in {Description} is damaged: it is not the JSON document that it should be.");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+using System.Text.Json;
+using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Storage;
+
+namespace NLDS.BackupAgent.Repository.Backups;
+
+/// <summary>
+/// A backup that is being written. It comes into existence with <see cref="SealAsync"/>, which writes the manifest when every object is durable; disposed
+/// without it, nothing exists and what was already put is removed as far as the store allows.
+/// </summary>
+public sealed class BackupSession : IAsyncDisposable
+{
+    /// <summary>Clean-up after a failure gets its own time: the caller's token is usually the one that has just been cancelled.</summary>
+    private static readonly TimeSpan CleanUpTime = TimeSpan.FromSeconds(5);
+
+    private readonly BackupRepository repository;
+    private readonly SnapshotLayout layout;
+    private readonly DateTimeOffset began;
+    private readonly List<BackupObject> objects = [];
+    private bool sealedAlready;
+
+    internal BackupSession(BackupRepository repository, SnapshotLayout layout, BackupId id, DateTimeOffset began)
+    {
+        this.repository = repository;
+        this.layout = layout;
+        this.began = began;
+        Id = id;
+    }
+
+    public BackupId Id { get; }
+
+    /// <summary>Begins an object of this backup, for example <c>base.tar</c>; the codec's suffix is added.</summary>
+    public ContentWriter BeginObject(string name) => Begin(name, repository.Codec);
+
+    /// <summary>Begins an object that is stored as it is.</summary>
+    public ContentWriter BeginPlainObject(string name) => Begin(name, Codec.None);
+
+    /// <summary>Seals an object's content and notes it for the manifest.</summary>
+    public async Task SealObjectAsync(ContentWriter writer, CancellationToken cancellationToken) =>
+        objects.Add(await writer.SealAsync(cancellationToken));
+
+    /// <summary>Makes the backup exist.</summary>
+    public async Task<SealedBackup> SealAsync(JsonElement details, CancellationToken cancellationToken)
+    {
+        var manifest = new BackupManifest
+        {
+            Format = BackupManifest.CurrentFormat,
+            Source = layout.Source,
+            Id = Id.ToString(),
+            Began = began,
+            Ended = repository.Clock.GetUtcNow(),
+            Agent = BackupRepository.AgentVersion,
+            Objects = [.. objects],
+            Details = details,
+        };
+        var document = JsonSerializer.SerializeToUtf8Bytes(manifest, BackupJson.Default.BackupManifest);
+        var key = layout.Manifest(Id);
+        if (!await repository.Store.PutIfAbsentAsync(key, document, cancellationToken)
+            && await repository.Store.ReadAllAsync(key, cancellationToken) is var existing
+            && !existing.AsSpan().SequenceEqual(document))
+        {
+            throw new ObjectStoreException($"Another backup has the id {Id}: '{key}' exists. It was left as it is.", isPermanent: true);
+        }
+
+        sealedAlready = true;
+        return new SealedBackup(Id, manifest);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (sealedAlready)
+        {
+            return;
+        }
+
+        using var limit = new CancellationTokenSource(CleanUpTime, repository.Clock);
+        try
+        {
+            await repository.Store.DeleteAsync([.. objects.Select(o => new ObjectKey(o.Key)), layout.Claim(Id)], limit.Token);
+        }
+        catch (Exception failure) when (failure is ObjectStoreException or OperationCanceledException)
+        {
+            // The store is what failed, most likely. Objects without a manifest are no backup, and a later sweep removes them.
+        }
+    }
+
+    private ContentWriter Begin(string name, Codec codec) => new(
+        repository.Store, name, layout.Key(Id, name + codec.Suffix()), codec, repository.Options.CompressionLevel, repository.CompressionWorkers);
+}

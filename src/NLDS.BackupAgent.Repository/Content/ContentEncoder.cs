@@ -1,0 +1,36 @@
+using System.Buffers;
+
+namespace NLDS.BackupAgent.Repository.Content;
+
+/// <summary>
+/// Compresses content as it is pushed in. <see cref="EndFrame"/> closes what was written so far into a unit that decodes on its own; frames put one behind
+/// the other are again a whole stream of the codec, which is what lets a segment be assembled from its chunks without compressing twice.
+/// </summary>
+internal abstract class ContentEncoder : IDisposable
+{
+    public static ContentEncoder Create(Codec codec, int level, int workers) => codec switch
+    {
+        Codec.Zstd => new ZstdEncoder(level, workers),
+        Codec.Gzip => new GzipEncoder(level),
+        _ => new PlainEncoder(),
+    };
+
+    public abstract void Write(ReadOnlySpan<byte> content, IBufferWriter<byte> stored);
+
+    public abstract void EndFrame(IBufferWriter<byte> stored);
+
+    public abstract void Dispose();
+
+    private sealed class PlainEncoder : ContentEncoder
+    {
+        public override void Write(ReadOnlySpan<byte> content, IBufferWriter<byte> stored) => stored.Write(content);
+
+        public override void EndFrame(IBufferWriter<byte> stored)
+        {
+        }
+
+        public override void Dispose()
+        {
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using System.Buffers;
+using System.IO.Compression;
+using System.Security.Cryptography;
+using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Storage;
+
+namespace NLDS.BackupAgent.Repository.Content;
+
+/// <summary>
+/// The way out: ranged reads → SHA-256 of what is stored → decompression → SHA-256 of the content. The last read, the one that returns 0, throws unless lengths
+/// and hashes are the manifest's; until then nobody may rely on what was read.
+/// </summary>
+internal sealed class ContentReader : ReadOnlyStream
+{
+    private readonly BackupObject expected;
+    private readonly HashingStream stored;
+    private readonly HashingStream content;
+    private bool proved;
+
+    public ContentReader(IObjectStore store, BackupObject expected, int parallel)
+    {
+        if (!Codecs.TryParse(expected.Codec, out var codec))
+        {
+            throw new NotRestorableException(
+                $"The object '{expected.Key}' is compressed with '{expected.Codec}', which this version does not know. Use a newer version.");
+        }
+
+        this.expected = expected;
+        stored = new HashingStream(new PrefetchingStream(store, new ObjectKey(expected.Key), expected.StoredBytes, parallel));
+        content = new HashingStream(Decode(codec, stored));
+    }
+
+    public static Stream Decode(Codec codec, Stream stored) => codec switch
+    {
+        Codec.Zstd => new ZstdDecodingStream(stored),
+        Codec.Gzip => new GZipStream(stored, CompressionMode.Decompress),
+        _ => stored,
+    };
+
+    /// <summary>Stored bytes read so far.</summary>
+    public long StoredBytes => stored.Bytes;
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            var count = await content.ReadAsync(buffer, cancellationToken);
+            if (content.Bytes > expected.ContentBytes)
+            {
+                throw Damaged($"it holds more than the {expected.ContentBytes} bytes that its manifest says");
+            }
+
+            if (count == 0 && !buffer.IsEmpty && !proved)
+            {
+                await ProveAsync(cancellationToken);
+                proved = true;
+            }
+
+            return count;
+        }
+        catch (InvalidDataException damage)
+        {
+            throw Damaged(damage.Message);
+        }
+        catch (ObjectNotFoundException)
+        {
+            throw new NotRestorableException($"The object '{expected.Key}' is missing from the repository.");
+        }
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            content.Dispose();
+            stored.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private async Task ProveAsync(CancellationToken cancellationToken)
+    {
+        // A decoder may stop before the object's last byte; what it left unread is hashed too.
+        var rest = ArrayPool<byte>.Shared.Rent(64 << 10);
+        while (await stored.ReadAsync(rest, cancellationToken) > 0)
+        {
+        }
+
+        ArrayPool<byte>.Shared.Return(rest);
+        if (stored.Bytes != expected.StoredBytes || stored.Sha256() != expected.StoredSha256)
+        {
+            throw Damaged("its bytes do not have the SHA-256 that its manifest says");
+        }
+
+        if (content.Bytes != expected.ContentBytes || content.Sha256() != expected.ContentSha256)
+        {
+            throw Damaged("its content does not have the SHA-256 that its manifest says");
+        }
+    }
+
+    private NotRestorableException Damaged(string what) => new($"The object '{expected.Key}' is damaged: {what}.");
+}
+
+/// <summary>Counts and hashes what is read through it.</summary>
+internal sealed class HashingStream(Stream inner) : ReadOnlyStream
+{
+    private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
+    public long Bytes { get; private set; }
+
+    public string Sha256() => Convert.ToHexStringLower(hash.GetCurrentHash());
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        var count = await inner.ReadAsync(buffer, cancellationToken);
+        hash.AppendData(buffer.Span[..count]);
+        Bytes += count;
+        return count;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            hash.Dispose();
+            inner.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+}

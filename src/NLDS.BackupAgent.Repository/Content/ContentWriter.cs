@@ -1,0 +1,82 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Storage;
+
+namespace NLDS.BackupAgent.Repository.Content;
+
+/// <summary>
+/// One object of a backup on its way in: content is measured, compressed, measured again and uploaded while it is still arriving.
+/// Disposing without <see cref="SealAsync"/> abandons it.
+/// </summary>
+public sealed class ContentWriter : IAsyncDisposable
+{
+    private readonly string name;
+    private readonly Codec codec;
+    private readonly ObjectWriter writer;
+    private readonly ContentEncoder encoder;
+    private readonly ArrayBufferWriter<byte> encoded = new(256 << 10);
+    private readonly IncrementalHash contentHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly IncrementalHash storedHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
+    internal ContentWriter(IObjectStore store, string name, ObjectKey key, Codec codec, int level, int workers)
+    {
+        this.name = name;
+        this.codec = codec;
+        writer = new ObjectWriter(store, key);
+        encoder = ContentEncoder.Create(codec, level, workers);
+    }
+
+    /// <summary>Content bytes written so far.</summary>
+    public long ContentBytes { get; private set; }
+
+    public async ValueTask WriteAsync(ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        contentHash.AppendData(content.Span);
+        ContentBytes += content.Length;
+        encoder.Write(content.Span, encoded);
+        if (encoded.WrittenCount >= 64 << 10)
+        {
+            await DrainAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Makes the object durable.</summary>
+    /// <exception cref="ObjectStoreException">Another object has its name; nothing there was changed.</exception>
+    public async Task<BackupObject> SealAsync(CancellationToken cancellationToken)
+    {
+        encoder.EndFrame(encoded);
+        await DrainAsync(cancellationToken);
+        var storedBytes = writer.Length;
+        if (!await writer.SealAsync(cancellationToken))
+        {
+            throw new ObjectStoreException($"The object '{writer.Key}' exists already; it was left as it is.", isPermanent: true);
+        }
+
+        return new BackupObject
+        {
+            Name = name,
+            Key = writer.Key.Value,
+            Codec = codec.Word(),
+            ContentBytes = ContentBytes,
+            ContentSha256 = Convert.ToHexStringLower(contentHash.GetCurrentHash()),
+            StoredBytes = storedBytes,
+            StoredSha256 = Convert.ToHexStringLower(storedHash.GetCurrentHash()),
+        };
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        encoder.Dispose();
+        contentHash.Dispose();
+        storedHash.Dispose();
+        await writer.DisposeAsync();
+    }
+
+    private async ValueTask DrainAsync(CancellationToken cancellationToken)
+    {
+        storedHash.AppendData(encoded.WrittenSpan);
+        await writer.WriteAsync(encoded.WrittenMemory, cancellationToken);
+        encoded.ResetWrittenCount();
+    }
+}

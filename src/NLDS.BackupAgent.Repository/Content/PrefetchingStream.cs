@@ -1,0 +1,110 @@
+using System.Buffers;
+using NLDS.BackupAgent.Storage;
+
+namespace NLDS.BackupAgent.Repository.Content;
+
+/// <summary>
+/// Reads an object front to back through several ranged reads at once, so that one slow connection does not set the pace. Holds at most
+/// <c>parallel</c> ranges of <see cref="RangeBytes"/>.
+/// </summary>
+internal sealed class PrefetchingStream : ReadOnlyStream
+{
+    /// <summary>Large enough that a request's latency is small beside its transfer, small enough that four fit a small pod.</summary>
+    private const int RangeBytes = 4 << 20;
+
+    private readonly IObjectStore store;
+    private readonly ObjectKey key;
+    private readonly long length;
+    private readonly int parallel;
+    private readonly CancellationTokenSource abandoned = new();
+    private readonly Queue<Task<ArraySegment<byte>>> ranges = new();
+    private long requested;
+    private ArraySegment<byte> current;
+
+    public PrefetchingStream(IObjectStore store, ObjectKey key, long length, int parallel)
+    {
+        this.store = store;
+        this.key = key;
+        this.length = length;
+        this.parallel = parallel;
+    }
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (current.Count == 0)
+        {
+            Recycle();
+            Request();
+            if (!ranges.TryPeek(out var next))
+            {
+                return 0;
+            }
+
+            current = await next.WaitAsync(cancellationToken);
+            _ = ranges.Dequeue();
+            Request();
+        }
+
+        var count = Math.Min(buffer.Length, current.Count);
+        current.AsSpan(0, count).CopyTo(buffer.Span);
+        current = current[count..];
+        return count;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            abandoned.Cancel();
+            Recycle();
+            foreach (var range in ranges)
+            {
+                _ = range.ContinueWith(
+                    static done => ArrayPool<byte>.Shared.Return(done.Result.Array!),
+                    CancellationToken.None,
+                    TaskContinuationOptions.OnlyOnRanToCompletion,
+                    TaskScheduler.Default);
+            }
+
+            ranges.Clear();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private void Request()
+    {
+        while (ranges.Count < parallel && requested < length)
+        {
+            var count = (int)Math.Min(RangeBytes, length - requested);
+            ranges.Enqueue(FetchAsync(requested, count, abandoned.Token));
+            requested += count;
+        }
+    }
+
+    private async Task<ArraySegment<byte>> FetchAsync(long offset, int count, CancellationToken cancellationToken)
+    {
+        var rented = ArrayPool<byte>.Shared.Rent(count);
+        try
+        {
+            await using var source = await store.OpenReadAsync(key, offset, count, cancellationToken);
+            await source.ReadExactlyAsync(rented.AsMemory(0, count), cancellationToken);
+            return new ArraySegment<byte>(rented, 0, count);
+        }
+        catch
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+            throw;
+        }
+    }
+
+    private void Recycle()
+    {
+        if (current.Array is { Length: > 0 } array)
+        {
+            ArrayPool<byte>.Shared.Return(array);
+        }
+
+        current = default;
+    }
+}

@@ -1,0 +1,17 @@
+namespace NLDS.BackupAgent.Repository.Log;
+
+/// <summary>How a source cuts its log into whole segments and what it calls them. Pure; the names go into keys and are what people look for.</summary>
+public interface ILogNaming
+{
+    /// <summary>The whole segment that <paramref name="position"/> lies in.</summary>
+    LogRange SegmentAt(ulong position);
+
+    /// <summary>A whole segment's name, without the codec's suffix.</summary>
+    string Name(string lineage, LogRange segment);
+
+    /// <summary>The reverse of <see cref="Name"/>; false for any other name.</summary>
+    bool TryParse(string name, out string lineage, out LogRange segment);
+
+    /// <summary>A position as the source's users write it.</summary>
+    string Format(ulong position);
+}

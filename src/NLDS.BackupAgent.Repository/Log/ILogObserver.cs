@@ -1,0 +1,28 @@
+namespace NLDS.BackupAgent.Repository.Log;
+
+/// <summary>Reads along while a log is written to the archive, and says what only the source can read in it. Called from one thread at a time.</summary>
+public interface ILogObserver
+{
+    /// <summary>The next bytes of the log, without a hole to those before.</summary>
+    void Observe(ReadOnlySpan<byte> bytes);
+
+    /// <summary>The event times since the last call.</summary>
+    LogTimes TakeTimes();
+
+    /// <summary>The named moments since the last call.</summary>
+    IReadOnlyList<LogMark> TakeMarks();
+}
+
+/// <summary>The span of event times in a stretch of log; both null when there was no event.</summary>
+public readonly record struct LogTimes(DateTimeOffset? Earliest, DateTimeOffset? Latest)
+{
+    public LogTimes Include(DateTimeOffset time) => new(
+        Earliest is { } earliest && earliest <= time ? earliest : time,
+        Latest is { } latest && latest >= time ? latest : time);
+
+    public LogTimes Include(LogTimes other)
+    {
+        var both = other.Earliest is { } earliest ? Include(earliest) : this;
+        return other.Latest is { } latest ? both.Include(latest) : both;
+    }
+}

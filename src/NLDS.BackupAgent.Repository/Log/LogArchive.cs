@@ -1,0 +1,250 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Storage;
+
+namespace NLDS.BackupAgent.Repository.Log;
+
+/// <summary>
+/// One source's log in the repository: whole segments under its folder, the durable chunks of the open segment under <c>tail/</c>, gap records under
+/// <c>gaps/</c>, named moments under <c>marks/</c>. All but <c>tail/confirmed.json</c> are immutable.
+/// </summary>
+public sealed class LogArchive
+{
+    private const string SealSuffix = ".seal";
+    private readonly IObjectStore store;
+    private readonly string folder;
+
+    internal LogArchive(IObjectStore store, string folder, ILogNaming naming, Codec codec, int level)
+    {
+        this.store = store;
+        this.folder = folder;
+        Naming = naming;
+        Codec = codec;
+        Level = level;
+    }
+
+    public ILogNaming Naming { get; }
+
+    internal Codec Codec { get; }
+
+    internal int Level { get; }
+
+    internal IObjectStore Store => store;
+
+    private ObjectKey ConfirmationKey => new($"{folder}/tail/confirmed.json");
+
+    internal ObjectKey SegmentKey(string lineage, LogRange segment) => new($"{folder}/{Naming.Name(lineage, segment)}{Codec.Suffix()}");
+
+    internal ObjectKey ChunkKey(string lineage, LogRange range) => new($"{folder}/tail/{lineage}-{range.Start:x16}-{range.End:x16}{Codec.Suffix()}");
+
+    /// <summary>Lists the log. A listing that fails throws; it is never taken for an empty log.</summary>
+    public async Task<LogInventory> ReadInventoryAsync(CancellationToken cancellationToken)
+    {
+        var pieces = new List<LogPiece>();
+        var files = new Dictionary<string, long>();
+        var gaps = new List<LogGap>();
+        await foreach (var entry in store.ListAsync(folder + "/", null, cancellationToken))
+        {
+            var name = entry.Key.Value[(folder.Length + 1)..];
+            if (name.StartsWith("gaps/", StringComparison.Ordinal))
+            {
+                gaps.Add(await ReadDocumentAsync(entry.Key, LogJson.Default.LogGap, cancellationToken));
+            }
+            else if (ParsePiece(entry, name) is { } piece)
+            {
+                pieces.Add(piece);
+            }
+            else if (!name.Contains('/', StringComparison.Ordinal) && !name.EndsWith(SealSuffix, StringComparison.Ordinal))
+            {
+                files.Add(name, entry.Bytes);
+            }
+        }
+
+        return new LogInventory { Pieces = pieces, Gaps = gaps, Files = files, Confirmation = await ReadConfirmationAsync(cancellationToken) };
+    }
+
+    /// <summary>The seal of a piece, by one small ranged read.</summary>
+    /// <exception cref="NotRestorableException">The piece is missing, or its seal is damaged.</exception>
+    public async Task<LogSeal> ReadSealAsync(LogPiece piece, CancellationToken cancellationToken)
+    {
+        var (seal, _) = await ReadSealAndSizeAsync(piece, cancellationToken);
+        return seal;
+    }
+
+    /// <summary>Writes the content of a piece to <paramref name="target"/> after proving every stored byte against its seal while it passes.</summary>
+    /// <returns>The seal.</returns>
+    /// <exception cref="NotRestorableException">The piece is missing or damaged; what was written must not be used.</exception>
+    public async Task<LogSeal> CopyAsync(LogPiece piece, Stream target, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var (seal, frameBytes) = await ReadSealAndSizeAsync(piece, cancellationToken);
+            await using var source = await store.OpenReadAsync(piece.Key, 0, piece.StoredBytes - frameBytes, cancellationToken);
+            await using var stored = new HashingStream(source);
+            await using var content = ContentReader.Decode(piece.Codec, stored);
+            var counted = new CountingCopy(piece.Range.Length);
+            await counted.CopyAsync(content, target, cancellationToken);
+            if (counted.Bytes != (long)piece.Range.Length || stored.Bytes != seal.StoredBytes || stored.Sha256() != seal.StoredSha256)
+            {
+                throw Damaged(piece, "its bytes do not have the SHA-256 that its seal says");
+            }
+
+            return seal;
+        }
+        catch (InvalidDataException damage)
+        {
+            throw Damaged(piece, damage.Message);
+        }
+        catch (ObjectNotFoundException)
+        {
+            throw new NotRestorableException($"The object '{piece.Key}' is missing from the repository.");
+        }
+    }
+
+    /// <summary>Stores a small file beside the log under its own name, unless the same bytes are there already.</summary>
+    /// <exception cref="LogDivergedException">A file of that name has other content.</exception>
+    public async Task PutFileAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        var key = new ObjectKey($"{folder}/{name}");
+        if (!await store.PutIfAbsentAsync(key, content, cancellationToken))
+        {
+            var existing = await store.ReadAllAsync(key, cancellationToken);
+            if (!existing.AsSpan().SequenceEqual(content.Span))
+            {
+                throw new LogDivergedException($"The repository holds another '{key}' than the server has. They come from different lines of history.");
+            }
+        }
+    }
+
+    /// <summary>The content of a small file beside the log.</summary>
+    /// <exception cref="ObjectNotFoundException">The store said that there is none.</exception>
+    public Task<byte[]> ReadFileAsync(string name, CancellationToken cancellationToken) =>
+        store.ReadAllAsync(new ObjectKey($"{folder}/{name}"), cancellationToken);
+
+    /// <summary>Records a hole for ever. Recording the same hole again changes nothing.</summary>
+    public Task RecordGapAsync(LogGap gap, CancellationToken cancellationToken) => store.PutIfAbsentAsync(
+        new ObjectKey($"{folder}/gaps/{gap.Lineage}-{gap.Start:x16}-{gap.End:x16}.json"),
+        JsonSerializer.SerializeToUtf8Bytes(gap, LogJson.Default.LogGap),
+        cancellationToken);
+
+    /// <summary>Records a named moment. Recording the same one again changes nothing.</summary>
+    public Task RecordMarkAsync(LogMark mark, CancellationToken cancellationToken) => store.PutIfAbsentAsync(
+        new ObjectKey($"{folder}/marks/{mark.Lineage}-{mark.Start:x16}.json"),
+        JsonSerializer.SerializeToUtf8Bytes(mark, LogJson.Default.LogMark),
+        cancellationToken);
+
+    /// <summary>All named moments in the order of the log.</summary>
+    public async IAsyncEnumerable<LogMark> ReadMarksAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var entry in store.ListAsync(folder + "/marks/", null, cancellationToken))
+        {
+            yield return await ReadDocumentAsync(entry.Key, LogJson.Default.LogMark, cancellationToken);
+        }
+    }
+
+    internal Task ConfirmAsync(LogConfirmation confirmation, CancellationToken cancellationToken) => store.ReplaceAsync(
+        ConfirmationKey, JsonSerializer.SerializeToUtf8Bytes(confirmation, LogJson.Default.LogConfirmation), cancellationToken);
+
+    /// <summary>The seal's own object, for a codec that has no place for a seal.</summary>
+    internal static ObjectKey SealKey(ObjectKey piece) => new(piece.Value + SealSuffix);
+
+    private async Task<LogConfirmation?> ReadConfirmationAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ReadDocumentAsync(ConfirmationKey, LogJson.Default.LogConfirmation, cancellationToken);
+        }
+        catch (ObjectNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    private async Task<(LogSeal Seal, int FrameBytes)> ReadSealAndSizeAsync(LogPiece piece, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var (tail, inside) = piece.Codec == Codec.None
+                ? (await store.ReadAllAsync(SealKey(piece.Key), cancellationToken), false)
+                : (await ReadEndAsync(piece, cancellationToken), true);
+            var seal = SealFrame.Read(tail, piece.Codec, out var frameBytes)
+                ?? throw Damaged(piece, "its seal cannot be read");
+            frameBytes = inside ? frameBytes : 0;
+            if (seal.Lineage != piece.Lineage || seal.Start != piece.Range.Start || seal.End != piece.Range.End
+                || seal.StoredBytes != piece.StoredBytes - frameBytes)
+            {
+                throw Damaged(piece, "its seal belongs to another object, or it was cut short");
+            }
+
+            return (seal, frameBytes);
+        }
+        catch (ObjectNotFoundException missing)
+        {
+            throw new NotRestorableException($"The object '{missing.Key}' is missing from the repository.");
+        }
+    }
+
+    private async Task<byte[]> ReadEndAsync(LogPiece piece, CancellationToken cancellationToken)
+    {
+        var count = (int)Math.Min(piece.StoredBytes, SealFrame.MaximumBytes);
+        var end = new byte[count];
+        await using var source = await store.OpenReadAsync(piece.Key, piece.StoredBytes - count, count, cancellationToken);
+        await source.ReadExactlyAsync(end, cancellationToken);
+        return end;
+    }
+
+    private async Task<T> ReadDocumentAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        var bytes = await store.ReadAllAsync(key, cancellationToken);
+        try
+        {
+            return JsonSerializer.Deserialize(bytes, type) ?? throw new JsonException("null");
+        }
+        catch (JsonException)
+        {
+            throw new NotRestorableException($"The object '{key}' is damaged: it is not the JSON document that it should be.");
+        }
+    }
+
+    private LogPiece? ParsePiece(ObjectInfo entry, string name)
+    {
+        if (name.EndsWith(SealSuffix, StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        var (bare, codec) = Codecs.Split(name);
+        if (Naming.TryParse(bare, out var lineage, out var segment))
+        {
+            return new LogPiece(entry.Key, lineage, segment, codec, entry.Bytes, IsSegment: true);
+        }
+
+        return bare.StartsWith("tail/", StringComparison.Ordinal) && TryParseChunk(bare["tail/".Length..], out lineage, out var range)
+            ? new LogPiece(entry.Key, lineage, range, codec, entry.Bytes, IsSegment: false)
+            : null;
+    }
+
+    private static bool TryParseChunk(string name, out string lineage, out LogRange range)
+    {
+        lineage = "";
+        range = default;
+        var parts = name.Split('-');
+        if (parts.Length != 3 || parts[1].Length != 16 || parts[2].Length != 16
+            || !ulong.TryParse(parts[1], System.Globalization.NumberStyles.AllowHexSpecifier, null, out var start)
+            || !ulong.TryParse(parts[2], System.Globalization.NumberStyles.AllowHexSpecifier, null, out var end)
+            || end <= start)
+        {
+            return false;
+        }
+
+        lineage = parts[0];
+        range = new LogRange(start, end);
+        return true;
+    }
+
+    private static NotRestorableException Damaged(LogPiece piece, string what) => new($"The object '{piece.Key}' is damaged: {what}.");
+}

@@ -1,0 +1,32 @@
+using System.Buffers;
+using System.Security.Cryptography;
+
+namespace NLDS.BackupAgent.Repository.Log;
+
+/// <summary>Compressed bytes of a stretch of log that is held in memory until it is put, with the event times inside it.</summary>
+internal sealed class LogStretch(ulong start)
+{
+    private readonly ArrayBufferWriter<byte> stored = new();
+
+    public ulong Start { get; private set; } = start;
+
+    public LogTimes Times { get; private set; }
+
+    public int StoredBytes => stored.WrittenCount;
+
+    public void Append(ReadOnlySpan<byte> bytes) => stored.Write(bytes);
+
+    public void Include(LogTimes times) => Times = Times.Include(times);
+
+    public string StoredSha256() => Convert.ToHexStringLower(SHA256.HashData(stored.WrittenSpan));
+
+    /// <summary>The stored bytes with a frame behind them, in one array: what one put takes.</summary>
+    public byte[] With(byte[] frame) => [.. stored.WrittenSpan, .. frame];
+
+    public void Restart(ulong start)
+    {
+        Start = start;
+        Times = default;
+        stored.ResetWrittenCount();
+    }
+}

@@ -1,0 +1,65 @@
+using System.Security.Cryptography;
+using NLDS.BackupAgent.Storage;
+
+namespace NLDS.BackupAgent.Repository.Log;
+
+/// <summary>The segment that is being received: its upload, its running hashes, and the chunks that will be superfluous when it is durable.</summary>
+internal sealed class OpenSegment(LogRange range, ObjectWriter upload) : IAsyncDisposable
+{
+    private readonly IncrementalHash contentHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly IncrementalHash storedHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
+    public LogRange Range { get; } = range;
+
+    public ObjectKey Key => upload.Key;
+
+    public LogTimes Times { get; set; }
+
+    /// <summary>Every chunk of this segment that exists.</summary>
+    public HashSet<ObjectKey> Chunks { get; } = [];
+
+    /// <summary>Those of them that the next merged chunk will hold.</summary>
+    public List<ObjectKey> Mergeable { get; } = [];
+
+    public void AddChunk(ObjectKey key)
+    {
+        Chunks.Add(key);
+        Mergeable.Add(key);
+    }
+
+    /// <summary>The chunks that a merged one replaces; they are no longer this segment's.</summary>
+    public IReadOnlyCollection<ObjectKey> TakeMergeable()
+    {
+        List<ObjectKey> taken = [.. Mergeable];
+        Chunks.ExceptWith(taken);
+        Mergeable.Clear();
+        return taken;
+    }
+
+    public void AddContent(ReadOnlySpan<byte> bytes) => contentHash.AppendData(bytes);
+
+    /// <summary>SHA-256 of the content so far.</summary>
+    public string ContentSha256() => Convert.ToHexStringLower(contentHash.GetCurrentHash());
+
+    public async ValueTask AddStoredAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        storedHash.AppendData(bytes.Span);
+        await upload.WriteAsync(bytes, cancellationToken);
+    }
+
+    public (long Bytes, string Sha256) Stored() => (upload.Length, Convert.ToHexStringLower(storedHash.GetCurrentHash()));
+
+    /// <summary>False when the name was taken.</summary>
+    public async Task<bool> SealAsync(ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
+    {
+        await upload.WriteAsync(frame, cancellationToken);
+        return await upload.SealAsync(cancellationToken);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        contentHash.Dispose();
+        storedHash.Dispose();
+        return upload.DisposeAsync();
+    }
+}
