@@ -146,6 +146,16 @@ public sealed class LogArchive
         }
     }
 
+    /// <summary>Removes pieces whose bytes other pieces hold.</summary>
+    public async Task RemoveAsync(IReadOnlyCollection<LogPiece> superfluous, CancellationToken cancellationToken)
+    {
+        if (superfluous.Count > 0)
+        {
+            var seals = superfluous.Where(p => p.Codec == Codec.None).Select(p => SealKey(p.Key));
+            await store.DeleteAsync([.. superfluous.Select(p => p.Key), .. seals], cancellationToken);
+        }
+    }
+
     internal Task ConfirmAsync(LogConfirmation confirmation, CancellationToken cancellationToken) => store.ReplaceAsync(
         ConfirmationKey, JsonSerializer.SerializeToUtf8Bytes(confirmation, LogJson.Default.LogConfirmation), cancellationToken);
 

@@ -1,0 +1,101 @@
+using System.Text.Json;
+using NLDS.BackupAgent.Postgres.Wal;
+using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Postgres;
+
+/// <summary>A base backup with the part of its manifest that only PostgreSQL understands.</summary>
+internal sealed record BaseBackup(SealedBackup Sealed, BaseBackupDetails Details)
+{
+    public Lsn Start => Lsn.Parse(Details.StartLsn);
+
+    public Lsn End => Lsn.Parse(Details.EndLsn);
+
+    public WalSegmentSize SegmentSize => new(Details.WalSegmentBytes);
+}
+
+/// <summary>Where this source's things lie in the repository, and whose they are.</summary>
+internal sealed class PostgresCatalog(BackupRepository repository)
+{
+    public const string Source = "postgres";
+
+    public static SnapshotLayout Layout { get; } = new(Source, "postgres/full/", '/');
+
+    public LogArchive OpenLog(WalSegmentSize size) => repository.OpenLog("postgres/wal", new WalNaming(size));
+
+    public async Task<ClusterIdentity?> ReadIdentityAsync(CancellationToken cancellationToken) =>
+        await repository.ReadIdentityAsync(Source, PostgresJson.Default.ClusterIdentity, cancellationToken);
+
+    /// <exception cref="NotRestorableException">Nothing of PostgreSQL was ever stored here.</exception>
+    public async Task<ClusterIdentity> RequireIdentityAsync(CancellationToken cancellationToken)
+    {
+        await repository.RequireAsync(cancellationToken);
+        return await ReadIdentityAsync(cancellationToken)
+            ?? throw new NotRestorableException($"The repository in {repository.Description} holds nothing of PostgreSQL.");
+    }
+
+    /// <summary>Binds an empty repository to the cluster; refuses one that belongs to another.</summary>
+    public async Task BindAsync(string systemIdentifier, WalSegmentSize size, CancellationToken cancellationToken)
+    {
+        var bound = await repository.BindIdentityAsync(
+            Source, new ClusterIdentity(systemIdentifier, size.Bytes), PostgresJson.Default.ClusterIdentity, cancellationToken);
+        if (bound.SystemIdentifier != systemIdentifier)
+        {
+            throw new SourceException(
+                $"The repository in {repository.Description} belongs to the cluster with system identifier {bound.SystemIdentifier}; this server has {systemIdentifier}. "
+                + "Nothing was changed. Use another Storage path or prefix for this cluster (after pg_upgrade or a new initdb too).",
+                isPermanent: true);
+        }
+    }
+
+    public async Task<IReadOnlyList<BaseBackup>> ListBackupsAsync(CancellationToken cancellationToken)
+    {
+        var backups = await repository.ListBackupsAsync(Layout, cancellationToken);
+        return [.. backups.Select(Read)];
+    }
+
+    public static BaseBackup Read(SealedBackup backup)
+    {
+        try
+        {
+            return new BaseBackup(
+                backup,
+                backup.Manifest.Details.Deserialize(PostgresJson.Default.BaseBackupDetails) ?? throw new JsonException("null"));
+        }
+        catch (JsonException)
+        {
+            throw new NotRestorableException($"The manifest of base backup {backup.Id} is damaged: its details cannot be read.");
+        }
+    }
+
+    /// <summary>Why the log that is being received cannot be reached from any base backup, or null when it can.</summary>
+    public async Task<string?> WhySnapshotNeededAsync(LogInventory inventory, TimelineHistory history, CancellationToken cancellationToken)
+    {
+        var backups = await ListBackupsAsync(cancellationToken);
+        var newest = backups.Where(b => history.Contains(b.Details.EndTimeline)).MaxBy(b => b.End.Value);
+        if (newest is null)
+        {
+            return "there is no base backup yet";
+        }
+
+        if (newest.Details.EndTimeline != history.Timeline)
+        {
+            return $"the server has moved to timeline {history.Timeline} since the last base backup";
+        }
+
+        var gap = inventory.Gaps.Where(g => g.End > newest.Start.Value && history.Contains(WalNaming.Timeline(g.Lineage))).MaxBy(g => g.End);
+        return gap is null ? null : $"WAL is missing from {new Lsn(gap.Start)} to {new Lsn(gap.End)}";
+    }
+
+    /// <summary>Chunks whose bytes a whole segment holds: left behind by an agent that died between the two.</summary>
+    public static async Task RemoveCoveredChunksAsync(LogArchive archive, LogInventory inventory, CancellationToken cancellationToken)
+    {
+        var segments = inventory.Pieces.Where(p => p.IsSegment).Select(p => (p.Lineage, p.Range)).ToHashSet();
+        List<LogPiece> covered =
+            [.. inventory.Pieces.Where(p => !p.IsSegment && segments.Contains((p.Lineage, archive.Naming.SegmentAt(p.Range.Start))))];
+        await archive.RemoveAsync(covered, cancellationToken);
+    }
+}

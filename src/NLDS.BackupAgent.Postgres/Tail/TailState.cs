@@ -1,0 +1,118 @@
+using NLDS.BackupAgent.Postgres.Wal;
+using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Postgres.Tail;
+
+/// <summary>What the tail tells others of itself. Written by the tail, read by anybody.</summary>
+internal sealed class TailState(TimeProvider clock)
+{
+    private readonly Lock gate = new();
+    private string state = "stopped";
+    private uint? timeline;
+    private LogWriter? writer;
+    private Lsn? lastDurable;
+    private DateTimeOffset? lastRecoverable;
+    private DateTimeOffset? confirmedAt;
+    private int gaps;
+    private string? snapshotNeeded;
+    private string? lastError;
+
+    public ContinuousStatus Read()
+    {
+        lock (gate)
+        {
+            Observe();
+            return new ContinuousStatus
+            {
+                State = state,
+                IsStreaming = writer is not null,
+                Lineage = timeline is { } t ? WalNaming.Lineage(t) : null,
+                DurablePosition = lastDurable?.Value,
+                ServerPosition = writer?.SourceEnd is { } end && end > 0 ? end : null,
+                RecoverableUntil = snapshotNeeded is null ? lastRecoverable : null,
+                ConfirmedAt = snapshotNeeded is null ? confirmedAt : null,
+                Gaps = gaps,
+                SnapshotNeeded = snapshotNeeded,
+                LastError = lastError,
+            };
+        }
+    }
+
+    /// <summary>True when WAL up to <paramref name="position"/> on <paramref name="onTimeline"/> is durable through this tail.</summary>
+    public bool HasReached(Lsn position, uint onTimeline)
+    {
+        lock (gate)
+        {
+            Observe();
+            return timeline == onTimeline && lastDurable >= position;
+        }
+    }
+
+    public bool IsStopped
+    {
+        get
+        {
+            lock (gate)
+            {
+                return state == "stopped";
+            }
+        }
+    }
+
+    public void Connecting() => Set("connecting", null);
+
+    public void Waiting(string reason) => Set("waiting", reason);
+
+    public void Stopped(string? reason = null) => Set("stopped", reason);
+
+    public void Streaming(uint onTimeline, LogWriter streamingTo)
+    {
+        lock (gate)
+        {
+            (state, timeline, writer, lastError) = ("streaming", onTimeline, streamingTo, null);
+        }
+    }
+
+    /// <summary>A base backup is needed for this reason; null when there is one that all the log since continues.</summary>
+    public void NeedSnapshot(string? reason)
+    {
+        lock (gate)
+        {
+            snapshotNeeded = reason;
+        }
+    }
+
+    public void CountGaps(int count)
+    {
+        lock (gate)
+        {
+            gaps = count;
+        }
+    }
+
+    private void Set(string next, string? error)
+    {
+        lock (gate)
+        {
+            Observe();
+            (state, writer) = (next, null);
+            lastError = error ?? lastError;
+        }
+    }
+
+    private void Observe()
+    {
+        if (writer is null)
+        {
+            return;
+        }
+
+        lastDurable = new Lsn(writer.DurablePosition);
+        if (writer.RecoverableUntil is { } until && until != lastRecoverable)
+        {
+            lastRecoverable = until;
+            confirmedAt = clock.GetUtcNow();
+        }
+    }
+}

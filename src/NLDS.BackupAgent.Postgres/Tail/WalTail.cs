@@ -1,0 +1,298 @@
+using System.Text;
+using Microsoft.Extensions.Logging;
+using NLDS.BackupAgent.Postgres.Protocol;
+using NLDS.BackupAgent.Postgres.Wal;
+using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Postgres.Tail;
+
+/// <summary>
+/// Follows a cluster's write-ahead log for ever: connects, makes sure that this is the cluster and the history that the repository continues, streams from the
+/// repository's own frontier, and begins again after whatever ends the stream. Nothing is remembered between connections that the repository does not hold.
+/// </summary>
+internal sealed partial class WalTail(
+    PostgresOptions options, PostgresCatalog catalog, PostgresSql sql, TimeProvider clock, ILogger<WalTail> logger)
+{
+    /// <summary>The first pause after a failure; doubled each time, so that a server that is down for a minute is tried a handful of times.</summary>
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(500);
+
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    /// <summary>A server that is stopping must not be met by a new stream at once: it would wait for that one too.</summary>
+    private static readonly TimeSpan PauseAfterShutdown = TimeSpan.FromSeconds(10);
+
+    public TailState State { get; } = new(clock);
+
+    /// <summary>Tails until stopped. An exception means that going on would be wrong, or that somebody has to change something first.</summary>
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        var pause = FirstPause;
+        try
+        {
+            while (!stopping.IsCancellationRequested)
+            {
+                TimeSpan wait;
+                var began = clock.GetTimestamp();
+                try
+                {
+                    State.Connecting();
+                    wait = await StreamAsync(stopping);
+                }
+                catch (Exception failure) when (IsSurvivable(failure) && !stopping.IsCancellationRequested)
+                {
+                    var explained = Explain(failure);
+                    if (explained.IsPermanent)
+                    {
+                        throw explained;
+                    }
+
+                    // A stream that had worked for a while starts the count anew.
+                    pause = clock.GetElapsedTime(began) > LongestPause ? FirstPause : pause;
+                    wait = pause * (0.75 + (Random.Shared.NextDouble() / 2));
+                    pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                    State.Waiting(explained.Message);
+                    LogInterrupted(explained.Message, wait.TotalSeconds);
+                }
+
+                if (wait > TimeSpan.Zero)
+                {
+                    await Task.Delay(wait, clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
+            }
+
+            State.Stopped();
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            State.Stopped();
+        }
+        catch (LogDivergedException diverged)
+        {
+            State.Stopped(diverged.Message);
+            throw new SourceException(diverged.Message, isPermanent: true, diverged);
+        }
+        catch (SourceException failure)
+        {
+            State.Stopped(failure.Message);
+            throw;
+        }
+    }
+
+    /// <summary>One connection, one stream. Returns how long to wait before the next.</summary>
+    private async Task<TimeSpan> StreamAsync(CancellationToken stopping)
+    {
+        await using var connection = await ReplicationConnection.OpenAsync(options.ToConnectionSettings(clock), stopping);
+        var server = await connection.IdentifySystemAsync(stopping);
+        var size = await connection.ShowWalSegmentSizeAsync(stopping);
+        await catalog.BindAsync(server.SystemIdentifier, size, stopping);
+        var archive = catalog.OpenLog(size);
+        var slot = await EnsureSlotAsync(connection, stopping);
+        var history = await ArchiveHistoriesAsync(connection, archive, server.Timeline, stopping);
+        var inventory = await archive.ReadInventoryAsync(stopping);
+        var start = TailStart.Decide(inventory, history, server.Position, slot, size);
+        await JudgeBackupsAsync(inventory, history, stopping);
+        await PostgresCatalog.RemoveCoveredChunksAsync(archive, inventory, stopping);
+        var interval = await StatusIntervalAsync(connection, stopping);
+
+        WalStream stream;
+        try
+        {
+            stream = await connection.StartReplicationAsync(options.Slot, start.Start, start.Timeline, stopping);
+            return await StreamAsync(stream, archive, inventory, start, size, interval, stopping);
+        }
+        catch (PostgresServerException removed) when (removed.SqlState == SqlStates.UndefinedFile)
+        {
+            await RecordGapAsync(archive, inventory, start, server, size, removed, stopping);
+            return TimeSpan.Zero;
+        }
+        catch (PostgresServerException invalidated) when (invalidated.SqlState == SqlStates.ObjectNotInPrerequisiteState)
+        {
+            LogSlotLost(options.Slot, invalidated.ServerMessage);
+            await using var another = await ReplicationConnection.OpenAsync(options.ToConnectionSettings(clock), stopping);
+            await another.DropSlotAsync(options.Slot, stopping);
+            return TimeSpan.Zero;
+        }
+    }
+
+    private async Task<TimeSpan> StreamAsync(
+        WalStream stream,
+        LogArchive archive,
+        LogInventory inventory,
+        TailStart start,
+        WalSegmentSize size,
+        TimeSpan statusInterval,
+        CancellationToken stopping)
+    {
+        var lineage = WalNaming.Lineage(start.Timeline);
+        var observer = new WalObserver(start.Start, start.Timeline, size);
+        using var durableAdvanced = new SemaphoreSlim(0);
+        await using var writer = new LogWriter(
+            archive,
+            new LogWriterOptions
+            {
+                FlushInterval = options.Wal.FlushInterval,
+                FlushBytes = options.Wal.FlushBytes,
+                Synchronous = options.Wal.Synchronous,
+            },
+            lineage,
+            start.Start.Value,
+            inventory.Pieces.Where(p => p.Lineage == lineage && p.Range.End > start.Start.Value),
+            observer,
+            () => durableAdvanced.Release(),
+            clock,
+            logger);
+        State.Streaming(start.Timeline, writer);
+        LogStreaming(start.Start, start.Timeline, start.Frontier);
+        var session = new WalSession(stream, writer, start.Frontier, statusInterval, durableAdvanced, clock, logger);
+        var end = await session.RunAsync(stopping);
+        switch (end)
+        {
+            case WalMessageKind.EndOfTimeline:
+                LogEndOfTimeline(start.Timeline, new Lsn(writer.DurablePosition));
+                State.Connecting();
+                return TimeSpan.Zero;
+            case WalMessageKind.ServerShutdown:
+                LogShutdown(new Lsn(writer.DurablePosition));
+                State.Waiting("The server was shut down.");
+                return PauseAfterShutdown;
+            default:
+                using (var limit = new CancellationTokenSource(TimeSpan.FromSeconds(2), clock))
+                {
+                    await stream.StopAsync(limit.Token);
+                }
+
+                State.Connecting();
+                return TimeSpan.Zero;
+        }
+    }
+
+    /// <summary>The slot comes before anything else: without it the server may drop WAL that nobody has yet.</summary>
+    private async Task<SlotPositionOrNone> EnsureSlotAsync(ReplicationConnection connection, CancellationToken cancellationToken)
+    {
+        var found = await ReadSlotAsync(connection, cancellationToken);
+        if (found is null)
+        {
+            await connection.CreatePhysicalSlotAsync(options.Slot, temporary: false, cancellationToken);
+            LogSlotCreated(options.Slot);
+            found = await ReadSlotAsync(connection, cancellationToken);
+        }
+
+        return found ?? default;
+    }
+
+    private async Task<SlotPositionOrNone?> ReadSlotAsync(ReplicationConnection connection, CancellationToken cancellationToken)
+    {
+        if (connection.ServerMajorVersion >= 15)
+        {
+            var slot = await connection.ReadReplicationSlotAsync(options.Slot, cancellationToken);
+            return slot is null ? null : new SlotPositionOrNone(slot.RestartLsn, slot.RestartTimeline);
+        }
+
+        var state = await sql.ReadSlotAsync(options.Slot, cancellationToken);
+        return state is null ? null : new SlotPositionOrNone(state.RestartLsn is { } lsn ? Lsn.Parse(lsn) : null, null);
+    }
+
+    /// <summary>Every ancestor's history, not just the newest: a hole in the chain would silently cap what "latest" means in a restore.</summary>
+    private static async Task<TimelineHistory> ArchiveHistoriesAsync(
+        ReplicationConnection connection, LogArchive archive, uint timeline, CancellationToken cancellationToken)
+    {
+        if (timeline == 1)
+        {
+            return TimelineHistory.WithoutAncestors(1);
+        }
+
+        var newest = await ArchiveHistoryAsync(connection, archive, timeline, cancellationToken);
+        foreach (var ancestor in newest.Ancestors.Where(a => a.Timeline > 1))
+        {
+            await ArchiveHistoryAsync(connection, archive, ancestor.Timeline, cancellationToken);
+        }
+
+        return newest;
+    }
+
+    private static async Task<TimelineHistory> ArchiveHistoryAsync(
+        ReplicationConnection connection, LogArchive archive, uint timeline, CancellationToken cancellationToken)
+    {
+        var file = await connection.TimelineHistoryAsync(timeline, cancellationToken);
+        await archive.PutFileAsync(TimelineHistory.FileName(timeline), file.Content, cancellationToken);
+        return TimelineHistory.Parse(timeline, Encoding.UTF8.GetString(file.Content));
+    }
+
+    /// <summary>Is there a base backup from which the log that is being received can be reached?</summary>
+    private async Task JudgeBackupsAsync(LogInventory inventory, TimelineHistory history, CancellationToken cancellationToken)
+    {
+        State.CountGaps(inventory.Gaps.Count);
+        State.NeedSnapshot(await catalog.WhySnapshotNeededAsync(inventory, history, cancellationToken));
+    }
+
+    private async Task RecordGapAsync(
+        LogArchive archive,
+        LogInventory inventory,
+        TailStart start,
+        SystemIdentity server,
+        WalSegmentSize size,
+        PostgresServerException removed,
+        CancellationToken cancellationToken)
+    {
+        var lineage = WalNaming.Lineage(start.Timeline);
+        var slot = await sql.ReadSlotAsync(options.Slot, cancellationToken);
+        var held = slot?.RestartLsn is { } lsn ? size.RoundDown(Lsn.Parse(lsn)) : size.RoundDown(server.Position);
+        var later = inventory.Pieces.Where(p => p.Lineage == lineage && p.Range.Start > start.Frontier.Value).Select(p => p.Range.Start).ToList();
+        var end = later.Count > 0 ? Lsn.Min(new Lsn(later.Min()), held) : held;
+        if (end <= start.Frontier)
+        {
+            throw new SourceException(
+                $"The server no longer has WAL from {start.Start} on timeline {start.Timeline}, although slot '{options.Slot}' should hold it: {removed.Message}",
+                isPermanent: false);
+        }
+
+        await archive.RecordGapAsync(
+            new LogGap(lineage, start.Frontier.Value, end.Value, removed.ServerMessage, clock.GetUtcNow()), cancellationToken);
+        LogGap(start.Frontier, end, start.Timeline);
+    }
+
+    /// <summary>Often enough for the server's patience and for a fresh recovery point, whichever needs more.</summary>
+    private async Task<TimeSpan> StatusIntervalAsync(ReplicationConnection connection, CancellationToken cancellationToken)
+    {
+        var patience = ServerTime.Parse(await connection.ShowAsync("wal_sender_timeout", cancellationToken));
+        var often = options.Wal.FlushInterval < TimeSpan.FromSeconds(1) ? TimeSpan.FromSeconds(1) : options.Wal.FlushInterval;
+        often = often > TimeSpan.FromSeconds(10) ? TimeSpan.FromSeconds(10) : often;
+        return patience > TimeSpan.Zero && patience / 3 < often ? patience / 3 : often;
+    }
+
+    private static bool IsSurvivable(Exception failure) =>
+        PostgresFailure.IsExpected(failure) || failure.IsStoreFailure()
+        || failure is SourceException or NotRestorableException or OperationCanceledException;
+
+    private SourceException Explain(Exception failure) => failure switch
+    {
+        SourceException explained => explained,
+        _ when failure.IsStoreFailure() => new SourceException(failure.Message, isPermanent: false, failure),
+        NotRestorableException damage => new SourceException(damage.Message, isPermanent: false, damage),
+        OperationCanceledException => new SourceException("The operation took too long and was given up.", isPermanent: false, failure),
+        _ => PostgresFailure.Explain(failure, options),
+    };
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Streaming WAL from {Start} on timeline {Timeline}; durable up to {Frontier}.")]
+    private partial void LogStreaming(Lsn start, uint timeline, Lsn frontier);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Created replication slot '{Slot}'.")]
+    private partial void LogSlotCreated(string slot);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "WAL streaming is interrupted: {Reason} Trying again in {Seconds:F1} s.")]
+    private partial void LogInterrupted(string reason, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Timeline {Timeline} has ended; durable up to {Durable}.")]
+    private partial void LogEndOfTimeline(uint timeline, Lsn durable);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The server was shut down; its WAL is durable up to {Durable}.")]
+    private partial void LogShutdown(Lsn durable);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Replication slot '{Slot}' was lost ({Reason}); it is made anew.")]
+    private partial void LogSlotLost(string slot, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The server removed WAL from {From} to {To} on timeline {Timeline} before it was durable: a gap was recorded, a base backup follows.")]
+    private partial void LogGap(Lsn from, Lsn to, uint timeline);
+}
