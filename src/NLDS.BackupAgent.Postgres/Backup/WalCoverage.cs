@@ -1,0 +1,128 @@
+using Microsoft.Extensions.Logging;
+using NLDS.BackupAgent.Postgres.Tail;
+using NLDS.BackupAgent.Postgres.Wal;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Postgres.Backup;
+
+/// <summary>
+/// Sees to it that somebody tails the log while a base backup is taken: this process already, another agent, or else this process for as long as it takes.
+/// </summary>
+internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog, PostgresSql sql, PostgresOptions options, TimeProvider clock, ILogger<WalCoverage> logger)
+{
+    private TailState Tail => tail.State;
+
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>Without any progress of the durable log for this long a backup is given up: it would never become consistent.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
+    public async Task<Lease> EnsureTailedAsync(CancellationToken cancellationToken)
+    {
+        if (!Tail.IsStopped)
+        {
+            await WaitUntilAsync(() => Task.FromResult(Tail.Read().IsStreaming), "the WAL stream of this agent begins", cancellationToken);
+            return new Lease(this, null, null);
+        }
+
+        if (await sql.ReadSlotAsync(options.Slot, cancellationToken) is { Active: true } slot)
+        {
+            LogOtherAgent(slot.ActivePid ?? 0);
+            return new Lease(this, null, null);
+        }
+
+        var stop = new CancellationTokenSource();
+        var own = tail.RunAsync(stop.Token);
+        var lease = new Lease(this, own, stop);
+        try
+        {
+            await WaitUntilAsync(
+                async () =>
+                {
+                    if (own.IsCompleted)
+                    {
+                        await own;
+                    }
+
+                    return Tail.Read().IsStreaming;
+                },
+                "a WAL stream begins",
+                cancellationToken);
+            return lease;
+        }
+        catch
+        {
+            await lease.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task WaitUntilAsync(Func<Task<bool>> condition, string what, CancellationToken cancellationToken)
+    {
+        var began = clock.GetTimestamp();
+        while (!await condition())
+        {
+            if (clock.GetElapsedTime(began) > Patience)
+            {
+                var error = Tail.Read().LastError;
+                throw new SourceException($"Waited {Patience.TotalMinutes} minutes until {what}, in vain. {error}", isPermanent: false);
+            }
+
+            await Task.Delay(Poll, clock, cancellationToken);
+        }
+    }
+
+    private async Task<bool> IsDurableAsync(Lsn start, uint startTimeline, Lsn end, uint endTimeline, CancellationToken cancellationToken)
+    {
+        var identity = await catalog.RequireIdentityAsync(cancellationToken);
+        var size = new WalSegmentSize(identity.WalSegmentBytes);
+        var inventory = await catalog.OpenLog(size).ReadInventoryAsync(cancellationToken);
+        var first = size.RoundDown(start).Value;
+        if (startTimeline == endTimeline)
+        {
+            return inventory.Cover(WalNaming.Lineage(endTimeline), first, end.Value).End >= end.Value;
+        }
+
+        // A standby was promoted during the backup: the new timeline's first segment holds the end of the old one.
+        var old = inventory.Cover(WalNaming.Lineage(startTimeline), first);
+        var lineage = WalNaming.Lineage(endTimeline);
+        var child = inventory.Pieces.Where(p => p.Lineage == lineage).Select(p => p.Range.Start).DefaultIfEmpty(ulong.MaxValue).Min();
+        return child <= old.End && inventory.Cover(lineage, child, end.Value).End >= end.Value;
+    }
+
+    /// <summary>As long as it is held, the log is tailed.</summary>
+    internal sealed class Lease(WalCoverage coverage, Task? own, CancellationTokenSource? stop) : IAsyncDisposable
+    {
+        /// <summary>Waits until the WAL from a backup's start to its end is durable, and proves it from the repository's own listing.</summary>
+        public async Task WaitForAsync(Lsn start, uint startTimeline, Lsn end, uint endTimeline, CancellationToken cancellationToken)
+        {
+            await coverage.WaitUntilAsync(
+                async () =>
+                {
+                    if (own is { IsCompleted: true })
+                    {
+                        await own;
+                    }
+
+                    var tailsHere = coverage.Tail.Read().IsStreaming;
+                    return (!tailsHere || coverage.Tail.HasReached(end, endTimeline))
+                        && await coverage.IsDurableAsync(start, startTimeline, end, endTimeline, cancellationToken);
+                },
+                $"WAL up to {end} is durable",
+                cancellationToken);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            if (stop is not null)
+            {
+                await stop.CancelAsync();
+                await own!.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                stop.Dispose();
+            }
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Another agent (server process {Pid}) tails the write-ahead log; waiting for what it makes durable.")]
+    private partial void LogOtherAgent(int pid);
+}

@@ -1,0 +1,73 @@
+using NLDS.BackupAgent.Postgres.Backup;
+using NLDS.BackupAgent.Postgres.Checks;
+using NLDS.BackupAgent.Postgres.Restore;
+using NLDS.BackupAgent.Postgres.Tail;
+using NLDS.BackupAgent.Postgres.Verification;
+using NLDS.BackupAgent.Postgres.Wal;
+using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Postgres;
+
+/// <summary>PostgreSQL as the floors above see it.</summary>
+internal sealed class PostgresSource(
+    PostgresCatalog catalog, WalTail tail, BaseBackupTaker taker, RestorePlanner planner, Restorer restorer, PostgresVerifier verifier, PostgresChecks checks)
+    : ISnapshotSource, IContinuousSource
+{
+    public string Name => PostgresCatalog.Source;
+
+    public ContinuousStatus Status => tail.State.Read();
+
+    public IAsyncEnumerable<CheckFinding> CheckAsync(CancellationToken cancellationToken) => checks.RunAsync(cancellationToken);
+
+    public Task TailAsync(CancellationToken stopping) => tail.RunAsync(stopping);
+
+    public async Task<SealedBackup> TakeAsync(IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    {
+        var backup = await taker.TakeAsync(progress, cancellationToken);
+        tail.State.NeedSnapshot(null);
+        return backup;
+    }
+
+    public async Task<RestorePlan> PlanRestoreAsync(RestoreRequest request, CancellationToken cancellationToken) =>
+        await planner.PlanAsync(request, cancellationToken);
+
+    public Task RestoreAsync(RestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken) =>
+        restorer.RestoreAsync((PostgresRestorePlan)plan, progress, cancellationToken);
+
+    public Task<VerifyReport> VerifyAsync(VerifyScope scope, IProgress<TransferProgress> progress, CancellationToken cancellationToken) =>
+        verifier.VerifyAsync(scope, progress, cancellationToken);
+
+    public async Task<SourceListing> ListAsync(CancellationToken cancellationToken)
+    {
+        if (await catalog.ReadIdentityAsync(cancellationToken) is not { } identity)
+        {
+            return new SourceListing(Name, [], null);
+        }
+
+        var archive = catalog.OpenLog(new WalSegmentSize(identity.WalSegmentBytes));
+        var backups = await catalog.ListBackupsAsync(cancellationToken);
+        var inventory = await archive.ReadInventoryAsync(cancellationToken);
+        return new SourceListing(Name, [.. backups.Select(b => b.Sealed)], await DescribeLogAsync(archive, inventory, backups, cancellationToken));
+    }
+
+    private static async Task<LogListing?> DescribeLogAsync(
+        LogArchive archive, LogInventory inventory, IReadOnlyList<BaseBackup> backups, CancellationToken cancellationToken)
+    {
+        if (inventory.Pieces.Count == 0)
+        {
+            return null;
+        }
+
+        var lineage = inventory.Confirmation?.Lineage ?? inventory.Pieces.Max(p => p.Lineage)!;
+        var last = inventory.Pieces.Where(p => p.Lineage == lineage).MaxBy(p => p.Range.End);
+        var seal = last is null ? null : await archive.ReadSealAsync(last, cancellationToken);
+        var proven = inventory.Confirmation is { } confirmed && !(seal?.AsOf > confirmed.AsOf) ? confirmed.AsOf : seal?.AsOf;
+        return new LogListing(
+            backups.Count > 0 ? backups.Min(b => b.Sealed.Manifest.Ended) : null,
+            backups.Count > 0 ? proven : null,
+            new Lsn(last?.Range.End ?? 0).ToString(),
+            [.. inventory.Gaps.OrderBy(g => g.Start).Select(g => new LogGapListing(new Lsn(g.Start).ToString(), new Lsn(g.End).ToString(), g.Reason, g.RecordedAt))]);
+    }
+}

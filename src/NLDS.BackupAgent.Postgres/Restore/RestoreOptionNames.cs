@@ -1,0 +1,6 @@
+namespace NLDS.BackupAgent.Postgres.Restore;
+
+internal static class RestoreOptionNames
+{
+    public const string Tablespace = "tablespace";
+}

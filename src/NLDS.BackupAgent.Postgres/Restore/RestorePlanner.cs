@@ -1,0 +1,174 @@
+using System.Text;
+using NLDS.BackupAgent.Postgres.Wal;
+using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Postgres.Restore;
+
+/// <summary>Proves a restore before a byte of it is written: objects, sizes, an unbroken log to the target, an empty target with room for all of it.</summary>
+internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalog catalog, TimeProvider clock)
+{
+    /// <summary>
+    /// A time this shortly behind the archive's last proven moment is restored with a warning: an idle server's last confirmation is that old, and the moment
+    /// just before a crash is what people ask for. Anything later is refused, because commits may be missing that nobody can name.
+    /// </summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(60);
+
+    public async Task<PostgresRestorePlan> PlanAsync(RestoreRequest request, CancellationToken cancellationToken)
+    {
+        var target = RestoreTarget.Parse(request.To);
+        var directory = TargetDirectory.Require(request.TargetDirectory);
+        var moves = TablespaceMoves.Parse(request.Options.GetValueOrDefault(RestoreOptionNames.Tablespace, []));
+        var identity = await catalog.RequireIdentityAsync(cancellationToken);
+        var size = new WalSegmentSize(identity.WalSegmentBytes);
+        var archive = catalog.OpenLog(size);
+        var inventory = await archive.ReadInventoryAsync(cancellationToken);
+        var backups = await catalog.ListBackupsAsync(cancellationToken);
+        var history = await ChooseHistoryAsync(archive, inventory, cancellationToken);
+        var search = new TargetSearch(archive, inventory, size, Grace, clock);
+
+        foreach (var backup in Eligible(backups, history, request.BackupId))
+        {
+            RequireSameCluster(backup, identity);
+            var path = WalPath.Find(inventory, history, backup.Start, size);
+            if (path.End < backup.End)
+            {
+                throw new NotRestorableException($"Base backup {backup.Sealed.Id} needs WAL from {backup.Start} to {backup.End}. {path.Hole ?? "It is missing from the repository"}.");
+            }
+
+            if (await search.FindAsync(target, backup, path, cancellationToken) is { } found)
+            {
+                var files = path.FilesBefore(found.NeededTo);
+                await ProveAsync(archive, backup, files, cancellationToken);
+                var tablespaces = moves.Apply(backup.Details.Tablespaces);
+                TargetDirectory.RequireEmpty(directory, tablespaces.Values);
+                TargetDirectory.RequireSpace(directory, backup.Sealed.ContentBytes + ((long)files.Count * size.Bytes));
+                return Describe(backup, directory, files, inventory, history, found, tablespaces, size);
+            }
+        }
+
+        throw BeforeTheFirst(request, backups);
+    }
+
+    /// <summary>The line of history that the agent followed last; without one, the newest timeline that has WAL.</summary>
+    private static async Task<TimelineHistory> ChooseHistoryAsync(LogArchive archive, LogInventory inventory, CancellationToken cancellationToken)
+    {
+        if (inventory.Pieces.Count == 0)
+        {
+            throw new NotRestorableException("The repository holds no WAL, so no base backup in it can be made consistent.");
+        }
+
+        var timeline = WalNaming.Timeline(inventory.Confirmation?.Lineage ?? inventory.Pieces.Max(p => p.Lineage)!);
+        var name = TimelineHistory.FileName(timeline);
+        if (timeline == 1)
+        {
+            return TimelineHistory.WithoutAncestors(1);
+        }
+
+        if (!inventory.Files.ContainsKey(name))
+        {
+            throw new NotRestorableException($"The history file '{name}' is missing from the repository; without it nobody knows where timeline {timeline} began.");
+        }
+
+        try
+        {
+            return TimelineHistory.Parse(timeline, Encoding.UTF8.GetString(await archive.ReadFileAsync(name, cancellationToken)));
+        }
+        catch (FormatException damage)
+        {
+            throw new NotRestorableException(damage.Message, damage);
+        }
+    }
+
+    /// <summary>Backups whose end lies on this history, newest first.</summary>
+    private static List<BaseBackup> Eligible(IReadOnlyList<BaseBackup> backups, TimelineHistory history, string? wanted)
+    {
+        var candidates = wanted is null or "latest" ? backups : [.. backups.Where(b => b.Sealed.Id.ToString() == wanted)];
+        if (candidates.Count == 0)
+        {
+            throw new NotRestorableException(
+                backups.Count == 0 || wanted is null
+                    ? "There is no base backup in the repository. Run 'backup postgres'."
+                    : $"There is no base backup '{wanted}'. Those there are: {string.Join(", ", backups.Select(b => b.Sealed.Id))}.");
+        }
+
+        List<BaseBackup> onHistory = [.. candidates.Where(b => history.TimelineOwning(b.End - 1) == b.Details.EndTimeline).OrderByDescending(b => b.End.Value)];
+        return onHistory.Count > 0
+            ? onHistory
+            : throw new NotRestorableException($"No base backup lies on the history of timeline {history.Timeline}. Run 'backup postgres'.");
+    }
+
+    private static void RequireSameCluster(BaseBackup backup, ClusterIdentity identity)
+    {
+        if (backup.Details.SystemIdentifier != identity.SystemIdentifier)
+        {
+            throw new NotRestorableException(
+                $"Base backup {backup.Sealed.Id} comes from the cluster {backup.Details.SystemIdentifier}, the repository belongs to {identity.SystemIdentifier}.");
+        }
+    }
+
+    /// <summary>Every object is there in its full length, and every piece of log says of itself what its name says.</summary>
+    private async Task ProveAsync(LogArchive archive, BaseBackup backup, IReadOnlyList<WalFile> files, CancellationToken cancellationToken)
+    {
+        foreach (var content in backup.Sealed.Manifest.Objects)
+        {
+            await repository.RequireObjectAsync(content, cancellationToken);
+        }
+
+        await Parallel.ForEachAsync(
+            files.SelectMany(f => f.Pieces).Distinct(),
+            new ParallelOptions { MaxDegreeOfParallelism = TargetSearch.ParallelReads, CancellationToken = cancellationToken },
+            async (piece, token) => await archive.ReadSealAsync(piece, token));
+    }
+
+    private static PostgresRestorePlan Describe(
+        BaseBackup backup,
+        string directory,
+        IReadOnlyList<WalFile> files,
+        LogInventory inventory,
+        TimelineHistory history,
+        FoundTarget found,
+        IReadOnlyDictionary<string, string> tablespaces,
+        WalSegmentSize size)
+    {
+        var walStored = files.SelectMany(f => f.Pieces).Distinct().Sum(p => p.StoredBytes);
+        var walBytes = (long)files.Count * size.Bytes;
+        var estimate = RestoreRates.Estimate(backup.Sealed.ContentBytes, walBytes);
+        return new PostgresRestorePlan
+        {
+            Source = PostgresCatalog.Source,
+            BackupId = backup.Sealed.Id.ToString(),
+            Backup = backup,
+            Target = $"{found.Words} on timeline {history.Timeline}",
+            RecoversTo = found.RecoversTo,
+            StoredBytes = backup.Sealed.StoredBytes + walStored,
+            ContentBytes = backup.Sealed.ContentBytes + walBytes,
+            Estimate = estimate,
+            TargetDirectory = directory,
+            WalFiles = files,
+            HistoryFiles = [.. inventory.Files.Keys.Where(name => TimelineHistory.TryParseFileName(name, out _)).Order(StringComparer.Ordinal)],
+            Timeline = history.Timeline,
+            Stop = found.Stop,
+            TablespaceDirectories = tablespaces,
+            Warnings = found.Warnings,
+            Steps =
+            [
+                $"Unpack base backup {backup.Sealed.Id} (PostgreSQL {backup.Details.ServerVersion}, {backup.Sealed.ContentBytes} bytes) into {directory}",
+                .. tablespaces.Select(t => $"Unpack tablespace {t.Key} into {t.Value}"),
+                $"Write {files.Count} WAL segments, {files[0].Segment} to {files[^1].Segment}, into pg_wal",
+                $"Write settings that replay up to {found.Words} and promote; archiving and replication to the original's partners are off",
+                $"Then start PostgreSQL {backup.Details.ServerVersion.Split('.')[0]} with: postgres -D {directory}",
+            ],
+        };
+    }
+
+    private static NotRestorableException BeforeTheFirst(RestoreRequest request, IReadOnlyList<BaseBackup> backups)
+    {
+        var first = backups.MinBy(b => b.End.Value)!;
+        return new NotRestorableException(
+            request.BackupId is null
+                ? $"'{request.To}' lies before the first moment that can be restored: base backup {first.Sealed.Id} is consistent from {first.End} on, since about {first.Sealed.Manifest.Ended:O}."
+                : $"'{request.To}' lies before the moment from which base backup {request.BackupId} is consistent. Leave --backup out, or choose an older one.");
+    }
+}

@@ -1,0 +1,245 @@
+using System.Buffers;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using NLDS.BackupAgent.Postgres.Archive;
+using NLDS.BackupAgent.Postgres.Backup;
+using NLDS.BackupAgent.Postgres.Wal;
+using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Postgres.Restore;
+
+/// <summary>
+/// Does what a plan says. <c>pg_control</c>, without which no server starts, is written last, when every other byte is proved and durable; until then the target
+/// has a mark that says so. All WAL up to the target is put into <c>pg_wal</c>, so that recovery needs neither this program nor the store.
+/// </summary>
+internal sealed partial class Restorer(BackupRepository repository, PostgresCatalog catalog, ILogger<Restorer> logger)
+{
+    /// <summary>Segments on their way at once: they hide the store's round trips; each holds a few megabytes.</summary>
+    private const int ParallelSegments = 4;
+
+    private const long ReportEvery = 16 << 20;
+
+    public async Task RestoreAsync(PostgresRestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var owner = Prepare(plan);
+            var kept = await UnpackAllAsync(plan, owner, progress, cancellationToken);
+            await WriteWalAsync(plan, owner, progress, cancellationToken);
+            WriteConfiguration(plan, owner);
+            Finish(plan, owner, kept);
+            LogRestored(plan.BackupId, plan.TargetDirectory, plan.Target);
+        }
+        catch (InvalidDataException damage)
+        {
+            throw new NotRestorableException(
+                $"Base backup {plan.BackupId} is damaged: {damage.Message}. The target '{plan.TargetDirectory}' is unfinished and cannot be started.", damage);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new SourceException(
+                $"The restore into '{plan.TargetDirectory}' stopped: {failure.Message} The target is unfinished and cannot be started; restore again when there is room and permission.",
+                isPermanent: true,
+                failure);
+        }
+    }
+
+    private static FileOwner Prepare(PostgresRestorePlan plan)
+    {
+        var owner = default(FileOwner);
+        foreach (var directory in plan.TablespaceDirectories.Values.Prepend(plan.TargetDirectory))
+        {
+            const UnixFileMode ownerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+            Directory.CreateDirectory(directory, ownerOnly);
+            owner ??= FileOwner.For(directory);
+            if (TargetDirectory.IsUnfinishedRestore(directory))
+            {
+                foreach (var entry in TargetDirectory.Contents(directory).ToList())
+                {
+                    if (Directory.Exists(entry) && !new DirectoryInfo(entry).Attributes.HasFlag(FileAttributes.ReparsePoint))
+                    {
+                        Directory.Delete(entry, recursive: true);
+                    }
+                    else
+                    {
+                        File.Delete(entry);
+                    }
+                }
+            }
+
+            File.SetUnixFileMode(directory, ownerOnly);
+            File.WriteAllText(
+                Path.Combine(directory, TargetDirectory.InProgress),
+                $"A restore of base backup {plan.BackupId} is writing here, or was interrupted. PostgreSQL cannot start from this directory.\n");
+        }
+
+        return owner!;
+    }
+
+    private async Task<Dictionary<string, byte[]>> UnpackAllAsync(
+        PostgresRestorePlan plan, FileOwner owner, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    {
+        var digest = new FileDigest();
+        var total = plan.Backup.Sealed.ContentBytes;
+        long done = 0;
+        Dictionary<string, byte[]> kept = [];
+        foreach (var content in plan.Backup.Sealed.Manifest.Objects.Where(o => o.Name != BaseBackupTaker.ServerManifestName))
+        {
+            var oid = content.Name == "base.tar" ? null : content.Name[..content.Name.IndexOf('.', StringComparison.Ordinal)];
+            var directory = oid is null ? plan.TargetDirectory : plan.TablespaceDirectories[oid];
+            using var unpacker = new Unpacker(directory, oid, digest, owner);
+            var tar = new TarScanner(unpacker);
+            await using var source = repository.OpenRead(content);
+            await ReadAheadAsync(
+                source,
+                bytes =>
+                {
+                    tar.Feed(bytes);
+                    var before = done;
+                    done += bytes.Length;
+                    if (done / ReportEvery != before / ReportEvery)
+                    {
+                        progress.Report(new TransferProgress("base backup", done, total));
+                    }
+                },
+                cancellationToken);
+            tar.RequireComplete();
+            foreach (var (name, bytes) in unpacker.KeptBack)
+            {
+                kept.Add(name, bytes);
+            }
+        }
+
+        await RequireManifestAsync(plan, digest, cancellationToken);
+        return kept.ContainsKey(Unpacker.ControlFile) ? kept : throw new InvalidDataException("its archive holds no global/pg_control");
+    }
+
+    /// <summary>Decodes on one thread while another writes files.</summary>
+    private static async Task ReadAheadAsync(Stream source, BytesConsumer consume, CancellationToken cancellationToken)
+    {
+        const int size = 512 << 10;
+        var (current, next) = (ArrayPool<byte>.Shared.Rent(size), ArrayPool<byte>.Shared.Rent(size));
+        var reading = FillAsync(source, current, cancellationToken);
+        try
+        {
+            while (await reading is var count && count > 0)
+            {
+                var filled = current;
+                (current, next) = (next, current);
+                var target = current;
+                reading = Task.Run(() => FillAsync(source, target, cancellationToken), CancellationToken.None);
+                consume(filled.AsSpan(0, count));
+            }
+        }
+        finally
+        {
+            await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            ArrayPool<byte>.Shared.Return(current);
+            ArrayPool<byte>.Shared.Return(next);
+        }
+    }
+
+    private delegate void BytesConsumer(ReadOnlySpan<byte> bytes);
+
+    private static async Task<int> FillAsync(Stream source, byte[] buffer, CancellationToken cancellationToken) =>
+        await source.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
+
+    private async Task RequireManifestAsync(PostgresRestorePlan plan, FileDigest unpacked, CancellationToken cancellationToken)
+    {
+        var content = plan.Backup.Sealed.Manifest.Objects.Single(o => o.Name == BaseBackupTaker.ServerManifestName);
+        using var manifest = new ServerManifest();
+        await using var source = repository.OpenRead(content);
+        await ReadAheadAsync(source, manifest.Feed, cancellationToken);
+        manifest.Complete();
+        if (!manifest.Files.Equals(unpacked))
+        {
+            throw new InvalidDataException($"its files are not those of the server's manifest ({unpacked.Files} unpacked, {manifest.Files.Files} listed)");
+        }
+    }
+
+    private async Task WriteWalAsync(PostgresRestorePlan plan, FileOwner owner, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    {
+        var size = plan.Backup.SegmentSize;
+        var archive = catalog.OpenLog(size);
+        var directory = Path.Combine(plan.TargetDirectory, "pg_wal");
+        Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        long done = 0;
+        var total = (long)plan.WalFiles.Count * size.Bytes;
+        await Parallel.ForEachAsync(
+            plan.WalFiles,
+            new ParallelOptions { MaxDegreeOfParallelism = ParallelSegments, CancellationToken = cancellationToken },
+            async (file, token) =>
+            {
+                var path = Path.Combine(directory, file.Segment.Name);
+                await WalFileWriter.WriteAsync(archive, file, path, size, token);
+                owner.Apply(path);
+                progress.Report(new TransferProgress("write-ahead log", Interlocked.Add(ref done, size.Bytes), total));
+            });
+        foreach (var name in plan.HistoryFiles)
+        {
+            WriteFile(Path.Combine(directory, name), await archive.ReadFileAsync(name, cancellationToken), owner);
+        }
+    }
+
+    private static void WriteConfiguration(PostgresRestorePlan plan, FileOwner owner)
+    {
+        var major = int.Parse(plan.Backup.Details.ServerVersion.Split('.', ' ')[0], System.Globalization.CultureInfo.InvariantCulture);
+        var path = Path.Combine(plan.TargetDirectory, RecoveryConfiguration.FileName);
+        var existing = File.Exists(path) ? File.ReadAllText(path) : "";
+        File.Delete(path);
+        WriteFile(path, RecoveryConfiguration.Write(existing, plan, major), owner);
+        foreach (var (name, content) in RecoveryConfiguration.Missing(plan.TargetDirectory, plan.Backup.Details.Settings).ToList())
+        {
+            WriteFile(Path.Combine(plan.TargetDirectory, name), content, owner);
+        }
+
+        foreach (var stale in (string[])["standby.signal", RecoveryConfiguration.SignalFile])
+        {
+            File.Delete(Path.Combine(plan.TargetDirectory, stale));
+        }
+
+        WriteFile(Path.Combine(plan.TargetDirectory, RecoveryConfiguration.SignalFile), "", owner);
+        if (plan.TablespaceDirectories.Count > 0)
+        {
+            WriteFile(
+                Path.Combine(plan.TargetDirectory, Unpacker.TablespaceMap), RecoveryConfiguration.TablespaceMap(plan.TablespaceDirectories), owner);
+        }
+    }
+
+    /// <summary>Only now does the directory become one that a server starts.</summary>
+    private static void Finish(PostgresRestorePlan plan, FileOwner owner, Dictionary<string, byte[]> kept)
+    {
+        List<string> directories = [.. plan.TablespaceDirectories.Values, plan.TargetDirectory];
+        directories.ForEach(UnixFiles.FlushFileSystem);
+        WriteFile(Path.Combine(plan.TargetDirectory, Unpacker.ControlFile), kept[Unpacker.ControlFile], owner);
+        foreach (var directory in directories)
+        {
+            owner.Apply(directory);
+            File.Delete(Path.Combine(directory, TargetDirectory.InProgress));
+        }
+
+        UnixFiles.FlushFileSystem(plan.TargetDirectory);
+    }
+
+    private static void WriteFile(string path, string content, FileOwner owner) => WriteFile(path, Encoding.UTF8.GetBytes(content), owner);
+
+    private static void WriteFile(string path, ReadOnlySpan<byte> content, FileOwner owner)
+    {
+        using (var file = new FileStream(path, new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        }))
+        {
+            file.Write(content);
+        }
+
+        owner.Apply(path);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Base backup {Id} is restored into {Directory}, ready to recover to {Target}.")]
+    private partial void LogRestored(string id, string directory, string target);
+}

@@ -1,0 +1,88 @@
+using NLDS.BackupAgent.Postgres.Wal;
+using NLDS.BackupAgent.Repository.Log;
+
+namespace NLDS.BackupAgent.Postgres.Restore;
+
+/// <summary>One segment file that recovery will read, and the pieces that make it. Pieces may end before the segment does; zeros follow.</summary>
+internal sealed record WalFile(WalSegment Segment, IReadOnlyList<LogPiece> Pieces)
+{
+    /// <summary>How far the pieces reach.</summary>
+    public Lsn End => new(Pieces[^1].Range.End);
+}
+
+/// <summary>The log from a backup to the end of the archive along one history, without a hole. Pure.</summary>
+/// <param name="Files">One for each segment number, on the timeline that recovery will want it from.</param>
+/// <param name="End">How far they reach.</param>
+/// <param name="Hole">Why they reach no further although they should, in words; null when this is the end of the archive.</param>
+internal sealed record WalPath(TimelineHistory History, IReadOnlyList<WalFile> Files, Lsn End, string? Hole)
+{
+    /// <summary>
+    /// Follows <paramref name="history"/> from <paramref name="from"/> on. At a switch point the child's first segment, which begins with a copy of the
+    /// parent's bytes, takes the parent's place, as recovery itself has it.
+    /// </summary>
+    public static WalPath Find(LogInventory inventory, TimelineHistory history, Lsn from, WalSegmentSize size)
+    {
+        var files = new List<WalFile>();
+        var position = size.RoundDown(from);
+        while (true)
+        {
+            var timeline = SegmentOwner(history, position, size);
+            var switchPoint = history.SwitchPointOf(timeline);
+            var until = switchPoint is { } point ? size.RoundDown(point) : new Lsn(ulong.MaxValue);
+            var lineage = WalNaming.Lineage(timeline);
+            var cover = inventory.Cover(lineage, position.Value, until.Value);
+            var end = Lsn.Min(new Lsn(cover.End), until);
+            files.AddRange(ToFiles(cover.Pieces, timeline, position, end, size));
+            if (switchPoint is null)
+            {
+                return new WalPath(history, files, end, FindHole(inventory, lineage, WalSegment.Holding(end, timeline, size), end));
+            }
+
+            if (end < until)
+            {
+                var upTo = $"up to the switch to timeline {history.TimelineOwning(switchPoint.Value)} at {switchPoint}";
+                return new WalPath(history, files, end, Missing(inventory, WalSegment.Holding(end, timeline, size), end, upTo));
+            }
+
+            position = until;
+        }
+    }
+
+    /// <summary>The files up to the one that holds the byte before <paramref name="end"/>.</summary>
+    public IReadOnlyList<WalFile> FilesBefore(Lsn end) => [.. Files.Where(f => f.Segment.Start < end)];
+
+    private static uint SegmentOwner(TimelineHistory history, Lsn segmentStart, WalSegmentSize size) =>
+        history.TimelineOwning(segmentStart + ((ulong)size.Bytes - 1));
+
+    private static string? FindHole(LogInventory inventory, string lineage, WalSegment segment, Lsn end)
+    {
+        var later = inventory.Pieces.Where(p => p.Lineage == lineage && p.Range.Start > end.Value).ToList();
+        if (later.Count > 0)
+        {
+            return Missing(inventory, segment, end, $"up to {new Lsn(later.Min(p => p.Range.Start))}");
+        }
+
+        return inventory.Confirmation is { } confirmed && confirmed.Lineage == lineage && confirmed.Position > end.Value
+            ? $"WAL from {end} to {new Lsn(confirmed.Position)} on timeline {segment.Timeline} was durable at {confirmed.AsOf:O} and is missing from the repository now "
+                + $"(segment {segment})"
+            : null;
+    }
+
+    private static string Missing(LogInventory inventory, WalSegment segment, Lsn from, string until)
+    {
+        var gap = inventory.Gaps.FirstOrDefault(g => g.Start <= from.Value && from.Value < g.End);
+        var why = gap is null
+            ? $"segment {segment} is missing from the repository, or a part of it"
+            : $"a gap was recorded at {gap.RecordedAt:O}: {gap.Reason}";
+        return $"WAL is missing from {from} on timeline {segment.Timeline} {until}: {why}";
+    }
+
+    private static IEnumerable<WalFile> ToFiles(IReadOnlyList<LogPiece> pieces, uint timeline, Lsn from, Lsn to, WalSegmentSize size)
+    {
+        for (var segment = WalSegment.Holding(from, timeline, size); segment.Start < to; segment = segment.Next)
+        {
+            yield return new WalFile(
+                segment, [.. pieces.Where(p => p.Range.Start < segment.End.Value && p.Range.End > segment.Start.Value)]);
+        }
+    }
+}
