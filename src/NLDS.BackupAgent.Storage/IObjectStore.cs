@@ -28,7 +28,8 @@ public interface IObjectStore
 
     /// <summary>
     /// Opens <paramref name="length"/> bytes from <paramref name="offset"/>, or all that follow when it is null. The stream throws
-    /// <see cref="ObjectStoreException"/> when the store sends less than it announced; it never ends early in silence.
+    /// <see cref="ObjectStoreException"/> when the store sends less than it announced; it never ends early in silence. A range that reaches past the
+    /// object's end is cut there, so one that begins at or after the end is empty.
     /// </summary>
     /// <exception cref="ObjectNotFoundException">The store said that it is absent.</exception>
     Task<Stream> OpenReadAsync(ObjectKey key, long offset, long? length, CancellationToken cancellationToken);

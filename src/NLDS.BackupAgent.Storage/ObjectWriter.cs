@@ -1,10 +1,12 @@
 using System.Buffers;
+using System.Runtime.ExceptionServices;
 
 namespace NLDS.BackupAgent.Storage;
 
 /// <summary>
 /// Writes one object of unknown length in bounded memory: what fits one part goes up as a single put, anything longer as a multipart upload with
-/// at most <c>parallelParts</c> parts on their way. Disposing without <see cref="SealAsync"/> abandons the object.
+/// at most <c>parallelParts</c> parts on their way; it holds one part more, the one being filled. After a failure every further call throws it again.
+/// Disposing without <see cref="SealAsync"/> abandons the object. For one caller at a time.
 /// </summary>
 public sealed class ObjectWriter : IAsyncDisposable
 {
@@ -26,13 +28,15 @@ public sealed class ObjectWriter : IAsyncDisposable
 
     private readonly IObjectStore store;
     private readonly int partBytes;
-    private readonly SemaphoreSlim slots;
+    private readonly int parallelParts;
+    private readonly CancellationTokenSource abandoned = new();
     private readonly List<Task> parts = [];
     private IObjectUpload? upload;
     private byte[] buffer = [];
     private int filled;
     private int nextPart = 1;
     private long offset;
+    private ExceptionDispatchInfo? failure;
     private bool ended;
 
     public ObjectWriter(IObjectStore store, ObjectKey key, int partBytes = DefaultPartBytes, int parallelParts = 3)
@@ -41,8 +45,8 @@ public sealed class ObjectWriter : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(parallelParts, 1);
         this.store = store;
         this.partBytes = partBytes;
+        this.parallelParts = parallelParts;
         Key = key;
-        slots = new SemaphoreSlim(parallelParts);
     }
 
     public ObjectKey Key { get; }
@@ -52,16 +56,16 @@ public sealed class ObjectWriter : IAsyncDisposable
 
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(ended, this);
+        ThrowIfUnusable();
         while (!bytes.IsEmpty)
         {
             if (filled == CurrentPartBytes)
             {
-                await SendPartAsync(cancellationToken);
+                await OrFailAsync(SendPartAsync(cancellationToken));
             }
 
-            Reserve(Math.Min(bytes.Length, CurrentPartBytes - filled));
-            var count = Math.Min(bytes.Length, buffer.Length - filled);
+            var count = Math.Min(bytes.Length, CurrentPartBytes - filled);
+            Reserve(filled + count);
             bytes[..count].CopyTo(buffer.AsMemory(filled));
             filled += count;
             bytes = bytes[count..];
@@ -71,39 +75,69 @@ public sealed class ObjectWriter : IAsyncDisposable
     /// <summary>Makes the object durable and visible. False when an object of this name existed; then nothing has changed there.</summary>
     public async Task<bool> SealAsync(CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(ended, this);
-        if (upload is null)
-        {
-            var created = await store.PutIfAbsentAsync(Key, buffer.AsMemory(0, filled), cancellationToken);
-            ended = true;
-            return created;
-        }
-
-        if (filled > 0)
-        {
-            await SendPartAsync(cancellationToken);
-        }
-
-        await Task.WhenAll(parts);
-        var completed = await upload.CompleteAsync(cancellationToken);
+        ThrowIfUnusable();
+        var created = upload is null
+            ? store.PutIfAbsentAsync(Key, buffer.AsMemory(0, filled), cancellationToken)
+            : CompleteAsync(cancellationToken);
+        await OrFailAsync(created);
         ended = true;
-        return completed;
+        return await created;
     }
 
     public async ValueTask DisposeAsync()
     {
         ended = true;
+        await abandoned.CancelAsync();
         await Task.WhenAll(parts).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        parts.Clear();
         if (upload is not null)
         {
             await upload.DisposeAsync();
+            upload = null;
         }
 
-        Return(ref buffer);
-        slots.Dispose();
+        Return(buffer);
+        buffer = [];
+        filled = 0;
+        abandoned.Dispose();
     }
 
     private int CurrentPartBytes => (int)Math.Min((long)partBytes << Math.Min((nextPart - 1) / PartsPerSize, 4), 1 << 30);
+
+    private void ThrowIfUnusable()
+    {
+        failure?.Throw();
+        ObjectDisposedException.ThrowIf(ended, this);
+    }
+
+    /// <summary>A failure is final: what was being sent is lost, so going on would leave a hole.</summary>
+    private async Task OrFailAsync(Task step)
+    {
+        try
+        {
+            await step;
+        }
+        catch (Exception thrown)
+        {
+            failure = ExceptionDispatchInfo.Capture(thrown);
+            throw;
+        }
+    }
+
+    private async Task<bool> CompleteAsync(CancellationToken cancellationToken)
+    {
+        if (filled > 0)
+        {
+            await SendPartAsync(cancellationToken);
+        }
+
+        while (parts.Count > 0)
+        {
+            await ReapPartAsync(cancellationToken);
+        }
+
+        return await upload!.CompleteAsync(cancellationToken);
+    }
 
     private async Task SendPartAsync(CancellationToken cancellationToken)
     {
@@ -114,54 +148,61 @@ public sealed class ObjectWriter : IAsyncDisposable
         }
 
         upload ??= await store.BeginUploadAsync(Key, cancellationToken);
-        await slots.WaitAsync(cancellationToken);
-        foreach (var failed in parts.Where(part => part.IsFaulted || part.IsCanceled))
+        while (parts.Count >= parallelParts)
         {
-            await failed;
+            await ReapPartAsync(cancellationToken);
         }
 
-        parts.RemoveAll(part => part.IsCompletedSuccessfully);
-        parts.Add(PutPartAsync(upload, nextPart, offset, buffer, filled, cancellationToken));
+        var (number, at, rented, count) = (nextPart, offset, buffer, filled);
         nextPart++;
         offset += filled;
         buffer = [];
         filled = 0;
+
+        // On the pool, because a store hashes a part before it first waits, and the writer has other work meanwhile. No token: the buffer must come back.
+        parts.Add(Task.Run(() => PutPartAsync(upload, number, at, rented, count, cancellationToken), CancellationToken.None));
+    }
+
+    /// <summary>Waits for whichever part ends first and lets its failure surface at once.</summary>
+    private async Task ReapPartAsync(CancellationToken cancellationToken)
+    {
+        var first = await Task.WhenAny(parts).WaitAsync(cancellationToken);
+        parts.Remove(first);
+        await first;
     }
 
     private async Task PutPartAsync(IObjectUpload target, int number, long at, byte[] rented, int count, CancellationToken cancellationToken)
     {
         try
         {
-            await target.PutPartAsync(number, at, rented.AsMemory(0, count), cancellationToken);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, abandoned.Token);
+            await target.PutPartAsync(number, at, rented.AsMemory(0, count), either.Token);
         }
         finally
         {
-            Return(ref rented);
-            slots.Release();
+            Return(rented);
         }
     }
 
-    private void Reserve(int more)
+    /// <summary>Grows in steps of four, so that the many small objects never hold a part's worth of memory.</summary>
+    private void Reserve(int wanted)
     {
-        if (filled + more <= buffer.Length)
+        if (wanted <= buffer.Length)
         {
             return;
         }
 
-        var wanted = Math.Min(CurrentPartBytes, Math.Max(Math.Max(buffer.Length * 4, SmallestBuffer), filled + more));
-        var larger = ArrayPool<byte>.Shared.Rent(wanted);
+        var larger = ArrayPool<byte>.Shared.Rent((int)Math.Min(CurrentPartBytes, Math.Max(Math.Max(buffer.Length * 4L, SmallestBuffer), wanted)));
         buffer.AsSpan(0, filled).CopyTo(larger);
-        Return(ref buffer);
+        Return(buffer);
         buffer = larger;
     }
 
-    private static void Return(ref byte[] rented)
+    private static void Return(byte[] rented)
     {
         if (rented.Length > 0)
         {
             ArrayPool<byte>.Shared.Return(rented);
         }
-
-        rented = [];
     }
 }

@@ -1,0 +1,116 @@
+using Microsoft.Extensions.Logging;
+using Polly;
+using Polly.Retry;
+using Polly.Timeout;
+
+namespace NLDS.BackupAgent.Storage.Resilience;
+
+/// <summary>
+/// The one place that tries again: a budget round exponential back-off with jitter round a time-out for each try. Only what may pass is tried again;
+/// an absence, a permanent failure and the caller's own cancellation go straight up.
+/// </summary>
+internal sealed partial class RetryPolicy
+{
+    private static readonly ResiliencePropertyKey<StoreCall> CallKey = new("call");
+
+    private readonly ResiliencePipeline pipeline;
+    private readonly RetryOptions options;
+    private readonly string store;
+    private readonly StorageMetrics metrics;
+    private readonly ILogger logger;
+
+    public RetryPolicy(string store, RetryOptions options, StorageMetrics metrics, ILogger logger, TimeProvider time)
+    {
+        this.store = store;
+        this.options = options;
+        this.metrics = metrics;
+        this.logger = logger;
+        pipeline = new ResiliencePipelineBuilder { TimeProvider = time }
+            .AddTimeout(Limit(options.TotalBudget))
+            .AddRetry(new RetryStrategyOptions
+            {
+                ShouldHandle = new PredicateBuilder()
+                    .Handle<ObjectStoreException>(failure => !failure.IsPermanent)
+                    .Handle<TimeoutRejectedException>(),
+
+                // The budget is the bound; at the longest pause it allows a dozen tries.
+                MaxRetryAttempts = int.MaxValue,
+                BackoffType = DelayBackoffType.Exponential,
+                UseJitter = true,
+                Delay = options.BaseDelay,
+                MaxDelay = options.MaxDelay,
+                OnRetry = OnRetry,
+            })
+            .AddTimeout(Limit(options.AttemptTimeout))
+            .Build();
+    }
+
+    public async Task<T> RunAsync<T>(StoreCall call, Func<CancellationToken, Task<T>> attempt, CancellationToken cancellationToken)
+    {
+        var context = ResilienceContextPool.Shared.Get(cancellationToken);
+        context.Properties.Set(CallKey, call);
+        var succeeded = false;
+        try
+        {
+            var result = await pipeline.ExecuteAsync(
+                static async (context, attempt) => await attempt(context.CancellationToken), context, attempt);
+            succeeded = true;
+            return result;
+        }
+        catch (ObjectNotFoundException)
+        {
+            succeeded = true;
+            throw;
+        }
+        catch (TimeoutRejectedException spent)
+        {
+            throw new ObjectStoreException(
+                $"The {call.Operation} of {call.Subject} in {store} did not succeed within {options.TotalBudget + call.TimeForBytes:c} "
+                + $"(Storage:Retry:TotalBudget). Last failure: {Reason(call.LastFailure ?? spent)}",
+                isPermanent: false,
+                call.LastFailure ?? spent);
+        }
+        finally
+        {
+            if (call.IsRequest)
+            {
+                metrics.Asked(call.Operation, succeeded);
+            }
+
+            ResilienceContextPool.Shared.Return(context);
+        }
+    }
+
+    public Task RunAsync(StoreCall call, Func<CancellationToken, Task> attempt, CancellationToken cancellationToken) =>
+        RunAsync(
+            call,
+            async token =>
+            {
+                await attempt(token);
+                return true;
+            },
+            cancellationToken);
+
+    private static TimeoutStrategyOptions Limit(TimeSpan time) => new()
+    {
+        TimeoutGenerator = arguments => ValueTask.FromResult(time + CallOf(arguments.Context).TimeForBytes),
+    };
+
+    private static StoreCall CallOf(ResilienceContext context) => context.Properties.GetValue(CallKey, null!);
+
+    private ValueTask OnRetry(OnRetryArguments<object> retry)
+    {
+        var call = CallOf(retry.Context);
+        call.LastFailure = retry.Outcome.Exception;
+        metrics.Retried(call.Operation);
+        LogRetry(call.Operation, call.Subject, store, retry.AttemptNumber + 1, retry.RetryDelay.TotalMilliseconds, Reason(retry.Outcome.Exception));
+        return ValueTask.CompletedTask;
+    }
+
+    private static string Reason(Exception? failure) =>
+        failure is TimeoutRejectedException { Timeout: var limit } ? $"no answer within {limit:c}." : failure?.Message ?? "unknown.";
+
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "The {Operation} of {Subject} in {Store} failed (try {Attempt}), next try in {Delay:F0} ms: {Reason}")]
+    private partial void LogRetry(string operation, string subject, string store, int attempt, double delay, string reason);
+}

@@ -1,0 +1,111 @@
+using System.Runtime.CompilerServices;
+using NLDS.BackupAgent.Storage;
+
+namespace NLDS.BackupAgent.Testing.Storage;
+
+/// <summary>
+/// A store whose chosen calls go wrong. All calls are counted from 1, those of its uploads and each listing among them; reads of an open body are not.
+/// </summary>
+public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore
+{
+    private Func<int, string, Fault?> plan = (_, _) => null;
+    private int calls;
+
+    public string Description => inner.Description;
+
+    /// <summary>How many calls were made.</summary>
+    public int Calls => Volatile.Read(ref calls);
+
+    /// <summary>Fails the one call with this number, counted from now.</summary>
+    public void FailCall(int number, Fault fault) => FailWhen((call, _) => call == number ? fault : null);
+
+    /// <summary>Fails all calls from this number on, counted from now.</summary>
+    public void FailFrom(int number, Fault fault) => FailWhen((call, _) => call >= number ? fault : null);
+
+    /// <param name="faults">Given the call's number and its operation (put, replace, begin, part, complete, get, head, list, delete).</param>
+    public void FailWhen(Func<int, string, Fault?> faults)
+    {
+        Volatile.Write(ref calls, 0);
+        plan = faults;
+    }
+
+    public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+        CallAsync("put", () => inner.PutIfAbsentAsync(key, content, cancellationToken), cancellationToken);
+
+    public Task ReplaceAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+        CallAsync("replace", () => inner.ReplaceAsync(key, content, cancellationToken), cancellationToken);
+
+    public async Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken)
+    {
+        IObjectUpload? begun = null;
+        await CallAsync("begin", async () => begun = await inner.BeginUploadAsync(key, cancellationToken), cancellationToken);
+        return new FaultyUpload(this, begun!);
+    }
+
+    public async Task<Stream> OpenReadAsync(ObjectKey key, long offset, long? length, CancellationToken cancellationToken)
+    {
+        var fault = NextFault("get");
+        if (fault is not null and not Fault.HalfBody)
+        {
+            await FailAsync(fault.Value, cancellationToken);
+        }
+
+        var body = await inner.OpenReadAsync(key, offset, length, cancellationToken);
+        return fault is null ? body : await HalfBodyStream.OfAsync(body, cancellationToken);
+    }
+
+    public Task<ObjectInfo?> HeadAsync(ObjectKey key, CancellationToken cancellationToken) =>
+        CallAsync("head", () => inner.HeadAsync(key, cancellationToken), cancellationToken);
+
+    public async IAsyncEnumerable<ObjectInfo> ListAsync(
+        string prefix, ObjectKey? startAfter, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await CallAsync("list", () => Task.CompletedTask, cancellationToken);
+        await foreach (var info in inner.ListAsync(prefix, startAfter, cancellationToken))
+        {
+            yield return info;
+        }
+    }
+
+    public Task DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken) =>
+        CallAsync("delete", () => inner.DeleteAsync(keys, cancellationToken), cancellationToken);
+
+    internal async Task<T> CallAsync<T>(string operation, Func<Task<T>> call, CancellationToken cancellationToken)
+    {
+        var fault = NextFault(operation);
+        if (fault is null)
+        {
+            return await call();
+        }
+
+        if (fault == Fault.LostAnswer)
+        {
+            await call();
+        }
+
+        await FailAsync(fault.Value, cancellationToken);
+        throw new InvalidOperationException("A fault that does not fail.");
+    }
+
+    internal Task CallAsync(string operation, Func<Task> call, CancellationToken cancellationToken) =>
+        CallAsync(
+            operation,
+            async () =>
+            {
+                await call();
+                return true;
+            },
+            cancellationToken);
+
+    private Fault? NextFault(string operation) => plan(Interlocked.Increment(ref calls), operation);
+
+    private static async Task FailAsync(Fault fault, CancellationToken cancellationToken)
+    {
+        if (fault == Fault.Hang)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+        }
+
+        throw new ObjectStoreException($"An injected fault ({fault}).", isPermanent: fault == Fault.Permanent);
+    }
+}

@@ -1,0 +1,17 @@
+using NLDS.BackupAgent.Storage;
+
+namespace NLDS.BackupAgent.Testing.Storage;
+
+/// <summary>An upload whose calls count, and fail, with those of its store. Its disposal never fails.</summary>
+internal sealed class FaultyUpload(FaultyObjectStore store, IObjectUpload inner) : IObjectUpload
+{
+    public ObjectKey Key => inner.Key;
+
+    public Task PutPartAsync(int number, long offset, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+        store.CallAsync("part", () => inner.PutPartAsync(number, offset, content, cancellationToken), cancellationToken);
+
+    public Task<bool> CompleteAsync(CancellationToken cancellationToken) =>
+        store.CallAsync("complete", () => inner.CompleteAsync(cancellationToken), cancellationToken);
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}

@@ -1,0 +1,44 @@
+using NLDS.BackupAgent.Storage;
+
+namespace NLDS.BackupAgent.Testing.Storage;
+
+/// <summary>Delivers the first half of a body, then fails as a broken connection does.</summary>
+internal sealed class HalfBodyStream : MemoryStream
+{
+    private HalfBodyStream(byte[] half)
+        : base(half, writable: false)
+    {
+    }
+
+    public static async Task<Stream> OfAsync(Stream body, CancellationToken cancellationToken)
+    {
+        using var whole = new MemoryStream();
+        await using (body)
+        {
+            await body.CopyToAsync(whole, cancellationToken);
+        }
+
+        return new HalfBodyStream(whole.ToArray()[..(int)(whole.Length / 2)]);
+    }
+
+    public override int Read(Span<byte> buffer) => base.Read(buffer) is > 0 and var read ? read : buffer.IsEmpty ? 0 : throw Broken();
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return ValueTask.FromResult(Read(buffer.Span));
+        }
+        catch (ObjectStoreException broken)
+        {
+            return ValueTask.FromException<int>(broken);
+        }
+    }
+
+    private static ObjectStoreException Broken() => new("An injected fault: the body broke off.", isPermanent: false);
+}
