@@ -139,7 +139,21 @@ internal sealed class ReplicationConnection : IAsyncDisposable
 
     /// <summary>The next message that is an answer; notices, parameters and notifications are dealt with on the way.</summary>
     internal ValueTask<ServerMessage> ReceiveAsync(CancellationToken cancellationToken) =>
-        Reader.TryTake(out var message) && !TakesAside(message) ? new(message) : ReceiveFromWireAsync(cancellationToken);
+        TryReceive(out var message) ? new(message) : ReceiveFromWireAsync(cancellationToken);
+
+    /// <summary>The same for a message that is in the buffer already, as most of a stream's are.</summary>
+    internal bool TryReceive(out ServerMessage message)
+    {
+        while (Reader.TryTake(out message))
+        {
+            if (!TakesAside(message))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>Receives one whole result, or null when the server is ready for the next query.</summary>
     /// <param name="result">The result whose RowDescription was received already, if any.</param>
@@ -268,18 +282,13 @@ internal sealed class ReplicationConnection : IAsyncDisposable
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ServerMessage> ReceiveFromWireAsync(CancellationToken cancellationToken)
     {
-        while (true)
+        ServerMessage message;
+        while (!TryReceive(out message))
         {
-            while (Reader.TryTake(out var message))
-            {
-                if (!TakesAside(message))
-                {
-                    return message;
-                }
-            }
-
             await Reader.FillAsync(cancellationToken);
         }
+
+        return message;
     }
 
     /// <summary>Messages that may come at any time and answer nothing.</summary>
