@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using NLDS.BackupAgent.Postgres.Wal;
 
@@ -41,7 +42,7 @@ internal sealed class BaseBackupStream
         {
             var size = rows.Text(row, "size");
             tablespaces.Add(new BackupTablespace(
-                rows.Text(row, "spcoid"), rows.Text(row, "spclocation"), size is null ? null : long.Parse(size, System.Globalization.CultureInfo.InvariantCulture)));
+                rows.Text(row, "spcoid"), rows.Text(row, "spclocation"), size is null ? null : long.Parse(size, CultureInfo.InvariantCulture)));
         }
 
         connection.Reader.ExpectBulk();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Security.Authentication;
 
 namespace NLDS.BackupAgent.Postgres.Protocol;
 
@@ -45,7 +46,7 @@ internal sealed class ReplicationConnection : IAsyncDisposable
 
     /// <summary>Connects, encrypts as the sslmode says, authenticates, and waits until the server takes commands.</summary>
     /// <exception cref="ConnectionLostException">Nobody answered, or not in time.</exception>
-    /// <exception cref="System.Security.Authentication.AuthenticationException">TLS or authentication failed on our side.</exception>
+    /// <exception cref="AuthenticationException">TLS or authentication failed on our side.</exception>
     /// <exception cref="PostgresServerException">The server refused.</exception>
     public static async Task<ReplicationConnection> OpenAsync(ConnectionSettings settings, CancellationToken cancellationToken)
     {
@@ -122,7 +123,6 @@ internal sealed class ReplicationConnection : IAsyncDisposable
         isIdle = false;
         await transport.Stream.DisposeAsync();
         transport.ServerCertificate?.Dispose();
-        Writer.Dispose();
     }
 
     /// <summary>Sends a query; its answers are for the caller to receive, up to ReadyForQuery.</summary>
@@ -235,7 +235,7 @@ internal sealed class ReplicationConnection : IAsyncDisposable
 
             if (encryption == Encryption.Always && !transport.IsEncrypted)
             {
-                throw new System.Security.Authentication.AuthenticationException(
+                throw new AuthenticationException(
                     $"{settings} has no TLS, and SslMode is {settings.SslMode}. Turn on ssl in postgresql.conf or choose another SslMode.");
             }
         }

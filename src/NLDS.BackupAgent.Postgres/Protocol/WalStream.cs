@@ -4,8 +4,8 @@ using NLDS.BackupAgent.Postgres.Wal;
 namespace NLDS.BackupAgent.Postgres.Protocol;
 
 /// <summary>
-/// WAL as the server flushes it. One reader at a time; status may be sent by anybody meanwhile. A read may be cancelled and tried again without loss.
-/// The stream does not answer keepalives by itself: only its owner knows what is durable.
+/// WAL as the server flushes it. One reader at a time; status may be sent by anybody meanwhile. A read may be cancelled and tried again without loss,
+/// except in the handshake at the end of a timeline, after which the connection is of no more use. The stream does not answer keepalives by itself: only its owner knows what is durable.
 /// </summary>
 internal sealed class WalStream
 {
