@@ -56,6 +56,34 @@ public sealed class WalStreamTests(PostgresFixture fixture) : IClassFixture<Post
     }
 
     [Fact]
+    public async Task Many_may_send_status_while_one_reads()
+    {
+        const int writers = 4;
+        const int statuses = 500;
+        await using var connection = await Server.OpenAsync();
+        var start = Megabyte.RoundDown((await connection.IdentifySystemAsync(Token)).Position);
+        var stream = await connection.StartReplicationAsync(slot: null, start, 1, Token);
+        var writing = Task.WhenAll(Enumerable.Range(0, writers).Select(_ => Task.Run(
+            async () =>
+            {
+                for (var i = 0; i < statuses; i++)
+                {
+                    await stream.SendStatusAsync(start, start, Lsn.Invalid, replyRequested: true, Token);
+                }
+            },
+            Token)));
+
+        // Every status asked for a reply, and the server answers a torn one with an error and not with a keepalive.
+        for (var replies = 0; replies < writers * statuses;)
+        {
+            replies += (await stream.ReadAsync(Token)).Kind == WalMessageKind.Keepalive ? 1 : 0;
+        }
+
+        await writing;
+        await stream.StopAsync(Token);
+    }
+
+    [Fact]
     public async Task A_stopped_stream_leaves_an_idle_connection()
     {
         await using var connection = await Server.OpenAsync();
