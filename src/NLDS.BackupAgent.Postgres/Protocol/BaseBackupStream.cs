@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using NLDS.BackupAgent.Postgres.Wal;
 
@@ -41,7 +42,7 @@ internal sealed class BaseBackupStream
         {
             var size = rows.Text(row, "size");
             tablespaces.Add(new BackupTablespace(
-                rows.Text(row, "spcoid"), rows.Text(row, "spclocation"), size is null ? null : long.Parse(size, System.Globalization.CultureInfo.InvariantCulture)));
+                rows.Text(row, "spcoid"), rows.Text(row, "spclocation"), size is null ? null : long.Parse(size, CultureInfo.InvariantCulture)));
         }
 
         connection.Reader.ExpectBulk();
@@ -52,41 +53,48 @@ internal sealed class BaseBackupStream
     /// <exception cref="PostgresServerException">
     /// The server gave up, or <see cref="SqlStates.DataCorrupted"/> when it found damaged pages, which it says only after the last byte.
     /// </exception>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<BaseBackupEvent> ReadAsync(CancellationToken cancellationToken)
+    public ValueTask<BaseBackupEvent> ReadAsync(CancellationToken cancellationToken)
     {
         if (isOver)
         {
             throw new InvalidOperationException("This base backup is over. Start another one.");
         }
 
-        while (true)
+        if (framing.TryTakePending(out var pending))
         {
-            if (framing.TryTakePending(out var pending))
-            {
-                return pending;
-            }
+            return new(pending);
+        }
 
-            var message = await connection.ReceiveAsync(cancellationToken);
-            switch (message.Type)
-            {
-                case (byte)'H': // CopyOutResponse
-                    framing.BeginCopy();
-                    break;
-                case (byte)'d': // CopyData
-                    return framing.Interpret(message.Body);
-                case (byte)'c': // CopyDone
-                    framing.EndCopy();
-                    break;
-                case (byte)'T': // RowDescription of the end position
-                    isOver = true;
-                    return await ReceiveEndAsync(message, cancellationToken);
-                case (byte)'E': // ErrorResponse
-                    isOver = true;
-                    throw await connection.FailAsync(message, cancellationToken);
-                default:
-                    throw ProtocolException.Unexpected(message.Type, "a base backup");
-            }
+        return connection.TryReceive(out var message)
+            ? message.Type == (byte)'d' ? new(framing.Interpret(message.Body)) : InterpretAsync(message, cancellationToken)
+            : ReadFromWireAsync(cancellationToken);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<BaseBackupEvent> ReadFromWireAsync(CancellationToken cancellationToken) =>
+        await InterpretAsync(await connection.ReceiveAsync(cancellationToken), cancellationToken);
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<BaseBackupEvent> InterpretAsync(ServerMessage message, CancellationToken cancellationToken)
+    {
+        switch (message.Type)
+        {
+            case (byte)'d': // CopyData
+                return framing.Interpret(message.Body);
+            case (byte)'H': // CopyOutResponse
+                framing.BeginCopy();
+                return await ReadAsync(cancellationToken);
+            case (byte)'c': // CopyDone
+                framing.EndCopy();
+                return await ReadAsync(cancellationToken);
+            case (byte)'T': // RowDescription of the end position
+                isOver = true;
+                return await ReceiveEndAsync(message, cancellationToken);
+            case (byte)'E': // ErrorResponse
+                isOver = true;
+                throw await connection.FailAsync(message, cancellationToken);
+            default:
+                throw ProtocolException.Unexpected(message.Type, "a base backup");
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using NLDS.BackupAgent.Postgres.Wal;
 
@@ -8,7 +9,8 @@ namespace NLDS.BackupAgent.Postgres.Protocol;
 /// Sends whole messages, one at a time, for any number of callers beside one reader. A message that was sent in part cannot be taken back, so a
 /// failed or cancelled send makes every later one fail.
 /// </summary>
-internal sealed class MessageWriter(Stream stream, TimeProvider time) : IDisposable
+[SuppressMessage("Design", "CA1001", Justification = "A disposed semaphore would leave its waiters waiting; undisposed they get the broken connection.")]
+internal sealed class MessageWriter(Stream stream, TimeProvider time)
 {
     /// <summary>PostgreSQL counts microseconds from here.</summary>
     private static readonly DateTimeOffset Epoch = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
@@ -45,8 +47,6 @@ internal sealed class MessageWriter(Stream stream, TimeProvider time) : IDisposa
             turn.Release();
         }
     }
-
-    public void Dispose() => turn.Dispose();
 
     private void Compose(Lsn write, Lsn flush, Lsn apply, bool replyRequested)
     {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Security.Authentication;
 
 namespace NLDS.BackupAgent.Postgres.Protocol;
 
@@ -45,7 +46,7 @@ internal sealed class ReplicationConnection : IAsyncDisposable
 
     /// <summary>Connects, encrypts as the sslmode says, authenticates, and waits until the server takes commands.</summary>
     /// <exception cref="ConnectionLostException">Nobody answered, or not in time.</exception>
-    /// <exception cref="System.Security.Authentication.AuthenticationException">TLS or authentication failed on our side.</exception>
+    /// <exception cref="AuthenticationException">TLS or authentication failed on our side.</exception>
     /// <exception cref="PostgresServerException">The server refused.</exception>
     public static async Task<ReplicationConnection> OpenAsync(ConnectionSettings settings, CancellationToken cancellationToken)
     {
@@ -122,7 +123,6 @@ internal sealed class ReplicationConnection : IAsyncDisposable
         isIdle = false;
         await transport.Stream.DisposeAsync();
         transport.ServerCertificate?.Dispose();
-        Writer.Dispose();
     }
 
     /// <summary>Sends a query; its answers are for the caller to receive, up to ReadyForQuery.</summary>
@@ -139,7 +139,21 @@ internal sealed class ReplicationConnection : IAsyncDisposable
 
     /// <summary>The next message that is an answer; notices, parameters and notifications are dealt with on the way.</summary>
     internal ValueTask<ServerMessage> ReceiveAsync(CancellationToken cancellationToken) =>
-        Reader.TryTake(out var message) && !TakesAside(message) ? new(message) : ReceiveFromWireAsync(cancellationToken);
+        TryReceive(out var message) ? new(message) : ReceiveFromWireAsync(cancellationToken);
+
+    /// <summary>The same for a message that is in the buffer already, as most of a stream's are.</summary>
+    internal bool TryReceive(out ServerMessage message)
+    {
+        while (Reader.TryTake(out message))
+        {
+            if (!TakesAside(message))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>Receives one whole result, or null when the server is ready for the next query.</summary>
     /// <param name="result">The result whose RowDescription was received already, if any.</param>
@@ -221,7 +235,7 @@ internal sealed class ReplicationConnection : IAsyncDisposable
 
             if (encryption == Encryption.Always && !transport.IsEncrypted)
             {
-                throw new System.Security.Authentication.AuthenticationException(
+                throw new AuthenticationException(
                     $"{settings} has no TLS, and SslMode is {settings.SslMode}. Turn on ssl in postgresql.conf or choose another SslMode.");
             }
         }
@@ -268,18 +282,13 @@ internal sealed class ReplicationConnection : IAsyncDisposable
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<ServerMessage> ReceiveFromWireAsync(CancellationToken cancellationToken)
     {
-        while (true)
+        ServerMessage message;
+        while (!TryReceive(out message))
         {
-            while (Reader.TryTake(out var message))
-            {
-                if (!TakesAside(message))
-                {
-                    return message;
-                }
-            }
-
             await Reader.FillAsync(cancellationToken);
         }
+
+        return message;
     }
 
     /// <summary>Messages that may come at any time and answer nothing.</summary>

@@ -28,7 +28,7 @@ internal static class TlsUpgrade
         {
             await tls.AuthenticateAsClientAsync(Options(settings, check), cancellationToken);
         }
-        catch (Exception problem) when (problem is AuthenticationException or IOException or CryptographicException)
+        catch (Exception problem) when (problem is AuthenticationException or IOException or CryptographicException or UnauthorizedAccessException)
         {
             await tls.DisposeAsync();
             throw new AuthenticationException($"TLS with {settings} failed: {check.Complaint ?? problem.Message}", problem);

@@ -4,8 +4,8 @@ using NLDS.BackupAgent.Postgres.Wal;
 namespace NLDS.BackupAgent.Postgres.Protocol;
 
 /// <summary>
-/// WAL as the server flushes it. One reader at a time; status may be sent by anybody meanwhile. A read may be cancelled and tried again without loss.
-/// The stream does not answer keepalives by itself: only its owner knows what is durable.
+/// WAL as the server flushes it. One reader at a time; status may be sent by anybody meanwhile. A read may be cancelled and tried again without loss,
+/// except in the handshake at the end of a timeline, after which the connection is of no more use. The stream does not answer keepalives by itself: only its owner knows what is durable.
 /// </summary>
 internal sealed class WalStream
 {
@@ -44,13 +44,12 @@ internal sealed class WalStream
     /// <summary>The next message. After <see cref="WalMessageKind.EndOfTimeline"/> or <see cref="WalMessageKind.ServerShutdown"/> there is none.</summary>
     /// <exception cref="PostgresServerException">The server refuses, which it may do after it began: the WAL was removed, or was never there.</exception>
     /// <exception cref="ConnectionLostException">The connection broke without a goodbye.</exception>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<WalMessage> ReadAsync(CancellationToken cancellationToken)
+    public ValueTask<WalMessage> ReadAsync(CancellationToken cancellationToken)
     {
         if (ending is { } end)
         {
             ending = null;
-            return end;
+            return new(end);
         }
 
         if (!isOpen)
@@ -58,22 +57,9 @@ internal sealed class WalStream
             throw new InvalidOperationException("This WAL stream is over. Start another one.");
         }
 
-        var message = await connection.ReceiveAsync(cancellationToken);
-        switch (message.Type)
-        {
-            case (byte)'d': // CopyData
-                return Parse(message.Body);
-            case (byte)'c': // CopyDone: the timeline ends here
-                return await EndTimelineAsync(cancellationToken);
-            case (byte)'C': // CommandComplete "COPY 0" without CopyDone: the server goes down
-                isOpen = false;
-                return new WalMessage { Kind = WalMessageKind.ServerShutdown };
-            case (byte)'E': // ErrorResponse
-                isOpen = false;
-                throw await connection.FailAsync(message, cancellationToken);
-            default:
-                throw ProtocolException.Unexpected(message.Type, "a WAL stream");
-        }
+        return connection.TryReceive(out var message)
+            ? message.Type == (byte)'d' ? new(Parse(message.Body)) : InterpretAsync(message, cancellationToken)
+            : ReadFromWireAsync(cancellationToken);
     }
 
     /// <summary>
@@ -104,6 +90,30 @@ internal sealed class WalStream
                 case (byte)'E': // ErrorResponse
                     throw await connection.FailAsync(message, cancellationToken);
             }
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<WalMessage> ReadFromWireAsync(CancellationToken cancellationToken) =>
+        await InterpretAsync(await connection.ReceiveAsync(cancellationToken), cancellationToken);
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<WalMessage> InterpretAsync(ServerMessage message, CancellationToken cancellationToken)
+    {
+        switch (message.Type)
+        {
+            case (byte)'d': // CopyData
+                return Parse(message.Body);
+            case (byte)'c': // CopyDone: the timeline ends here
+                return await EndTimelineAsync(cancellationToken);
+            case (byte)'C': // CommandComplete "COPY 0" without CopyDone: the server goes down
+                isOpen = false;
+                return new WalMessage { Kind = WalMessageKind.ServerShutdown };
+            case (byte)'E': // ErrorResponse
+                isOpen = false;
+                throw await connection.FailAsync(message, cancellationToken);
+            default:
+                throw ProtocolException.Unexpected(message.Type, "a WAL stream");
         }
     }
 

@@ -2,6 +2,7 @@ using System.Formats.Tar;
 using System.Security.Cryptography;
 using System.Text.Json;
 using NLDS.BackupAgent.Postgres.Protocol;
+using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Testing;
 
 namespace NLDS.BackupAgent.Postgres.Tests.Protocol;
@@ -34,7 +35,7 @@ public sealed class BaseBackupTests
         backup.Locations.ShouldBe([tablespace, ""]);
         backup.LastProgress.ShouldBe(backup.Archives.Values.Sum(archive => (long)archive.Length));
         backup.Archives.Values.ShouldAllBe(archive => archive.TakeLast(1024).All(value => value == 0));
-        backup.Archives.Values.ShouldAllBe(archive => archive.Length % 512 == 0);
+        backup.Archives.Values.ShouldAllBe(archive => archive.Length == EntryBytes(archive) + 1024);
         RequireManifest(backup);
         (await connection.IdentifySystemAsync(Token)).Timeline.ShouldBe(1u);
     }
@@ -62,6 +63,52 @@ public sealed class BaseBackupTests
         failure.SqlState.ShouldBe(SqlStates.DataCorrupted);
         failure.Message.ShouldContain("checksum verification failure during base backup");
         warnings.ShouldContain(warning => warning.Message.Contains("checksum verification failed in file", StringComparison.Ordinal));
+    }
+
+    /// <summary>A header for every entry and its content in whole blocks; what is left of an archive is its trailer.</summary>
+    private static long EntryBytes(byte[] archive)
+    {
+        using var tar = new TarReader(new MemoryStream(archive));
+        var bytes = 0L;
+        while (tar.GetNextEntry() is { } entry)
+        {
+            bytes += 512 + ((entry.Length + 511) / 512 * 512);
+        }
+
+        return bytes;
+    }
+
+    [Fact]
+    public async Task What_was_backed_up_starts_as_a_server()
+    {
+        await using var server = await PostgresServer.StartAsync(new PostgresServerOptions { WalSegmentMegabytes = 1 });
+        await server.ExecuteAsync("CREATE TABLE t AS SELECT generate_series(1, 1000) AS g");
+        await using var wal = await server.OpenAsync();
+        await using var connection = await server.OpenAsync();
+        var backup = await CollectedBackup.TakeAsync(connection, new BaseBackupOptions { Label = "whole" }, Token);
+        var size = await connection.ShowWalSegmentSizeAsync(Token);
+        var start = size.RoundDown(backup.Stream.StartLsn);
+        var stream = await wal.StartReplicationAsync(slot: null, start, backup.Stream.StartTimeline, Token);
+        var bytes = await stream.ReceiveAsync(start, size.RoundDown(backup.End.EndLsn + (ulong)(size.Bytes - 1)), Token);
+
+        var directory = Directory.CreateTempSubdirectory("nlds-restored-").FullName;
+        var data = Directory.CreateDirectory(Path.Combine(directory, "data")).FullName;
+        await TarFile.ExtractToDirectoryAsync(new MemoryStream(backup.Archives["base.tar"]), data, overwriteFiles: false, Token);
+        for (var at = start; at < start + (ulong)bytes.Length; at += (ulong)size.Bytes)
+        {
+            var segment = WalSegment.Holding(at, 1, size);
+            await File.WriteAllBytesAsync(Path.Combine(data, "pg_wal", segment.Name), bytes[(int)(at - start)..(int)(segment.End - start)], Token);
+        }
+
+        await using (var restored = await PostgresServer.StartOnDirectoryAsync(data, major: 15))
+        {
+            (await restored.ScalarAsync<long>("SELECT sum(g) FROM t")).ShouldBe(500_500);
+            await restored.KillAsync();
+            await restored.StartAgainAsync();
+            (await restored.ScalarAsync<long>("SELECT count(*) FROM t")).ShouldBe(1000);
+        }
+
+        Directory.Delete(directory, recursive: true);
     }
 
     private static void RequireManifest(CollectedBackup backup)

@@ -79,6 +79,7 @@ public sealed class PostgresServer : IAsyncDisposable
         var workDirectory = NewWorkDirectory();
         await ServerCommand.GiveToServerAsync(workDirectory);
         await ServerCommand.GiveToServerAsync(directory);
+        await ServerCommand.OpenPathAsync(directory);
         var server = new PostgresServer(workDirectory, directory, major, port ?? LoopbackPort.Free());
         try
         {

@@ -50,6 +50,16 @@ internal static class ServerCommand
         await RunExactlyAsync("chmod", "0700", directory);
     }
 
+    /// <summary>Lets the server pass through the closed temporary directories that lead to its own.</summary>
+    public static async Task OpenPathAsync(string directory)
+    {
+        var root = Path.TrimEndingDirectorySeparator(Path.GetTempPath());
+        for (var parent = Path.GetDirectoryName(directory); parent is not null && parent.StartsWith(root + '/', StringComparison.Ordinal); parent = Path.GetDirectoryName(parent))
+        {
+            await RunExactlyAsync("chmod", "o+x", parent);
+        }
+    }
+
     private static string[] Prefixed(string program, IEnumerable<string> arguments) =>
         Environment.IsPrivilegedProcess ? [.. AsPostgres, program, .. arguments] : [program, .. arguments];
 }

@@ -1,0 +1,65 @@
+using System.Net.Sockets;
+
+namespace NLDS.BackupAgent.Testing;
+
+/// <summary>One client's connection through a <see cref="TcpProxy"/>, and the connection to the server that it stands for.</summary>
+internal sealed class ProxiedConnection(Socket client) : IDisposable
+{
+    private const int PieceBytes = 64 * 1024;
+
+    private readonly CancellationTokenSource end = new();
+    private readonly Socket server = new(SocketType.Stream, ProtocolType.Tcp);
+
+    public async Task RunAsync(string host, int port, ProxyDirection toServer, ProxyDirection toClient)
+    {
+        try
+        {
+            client.NoDelay = server.NoDelay = true;
+            await server.ConnectAsync(host, port, end.Token);
+            await Task.WhenAll(PumpAsync(client, server, toServer), PumpAsync(server, client, toClient));
+        }
+        catch (Exception problem) when (problem is SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            Reset(); // one side broke, so the other one shall see it
+        }
+    }
+
+    /// <summary>Ends both halves with a reset, without a goodbye.</summary>
+    public void Reset()
+    {
+        end.Cancel();
+        client.Close(timeout: 0);
+        server.Close(timeout: 0);
+    }
+
+    /// <summary>The token source stays: a reset may come at any time, and without a timer it holds nothing.</summary>
+    public void Dispose()
+    {
+        client.Dispose();
+        server.Dispose();
+    }
+
+    private async Task PumpAsync(Socket from, Socket to, ProxyDirection direction)
+    {
+        var buffer = new byte[PieceBytes];
+        try
+        {
+            int count;
+            while ((count = await from.ReceiveAsync(buffer, end.Token)) > 0)
+            {
+                await direction.PassAsync(count, end.Token);
+                for (var sent = 0; sent < count;)
+                {
+                    sent += await to.SendAsync(buffer.AsMemory(sent, count - sent), end.Token);
+                }
+            }
+
+            to.Shutdown(SocketShutdown.Send);
+        }
+        catch
+        {
+            Reset(); // wakes the other direction
+            throw;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+namespace NLDS.BackupAgent.Testing;
+
+/// <summary>What happens to the bytes that go one way through a <see cref="TcpProxy"/>.</summary>
+public sealed class ProxyDirection
+{
+    private readonly Lock gate = new();
+    private TaskCompletionSource? stalled;
+    private TimeSpan delay;
+    private long forwarded;
+
+    /// <summary>Bytes that went through.</summary>
+    public long BytesForwarded => Interlocked.Read(ref forwarded);
+
+    /// <summary>Nothing goes through any more, and the connection stays open, as when a machine hangs.</summary>
+    public void Stall()
+    {
+        lock (gate)
+        {
+            stalled ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+
+    /// <summary>Ends <see cref="Stall"/>; what was held back goes through.</summary>
+    public void Resume()
+    {
+        lock (gate)
+        {
+            stalled?.SetResult();
+            stalled = null;
+        }
+    }
+
+    /// <summary>Holds every piece back for so long; zero ends it.</summary>
+    public void Delay(TimeSpan by)
+    {
+        lock (gate)
+        {
+            delay = by;
+        }
+    }
+
+    /// <summary>Waits until a piece may pass.</summary>
+    internal async Task PassAsync(int bytes, CancellationToken cancellationToken)
+    {
+        Task? open;
+        TimeSpan wait;
+        lock (gate)
+        {
+            (open, wait) = (stalled?.Task, delay);
+        }
+
+        if (wait > TimeSpan.Zero)
+        {
+            await Task.Delay(wait, TimeProvider.System, cancellationToken);
+        }
+
+        if (open is not null)
+        {
+            await open.WaitAsync(cancellationToken);
+        }
+
+        Interlocked.Add(ref forwarded, bytes);
+    }
+}
