@@ -41,17 +41,15 @@ internal static class OptionsValidation
 
     private static IEnumerable<(object Child, string Path)> Children(object inner, string path)
     {
-        if (inner is IDictionary named)
+        if (inner is not IEnumerable entries)
         {
-            return named.Cast<DictionaryEntry>().Where(entry => IsObject(entry.Value)).Select(entry => (entry.Value!, $"{path}:{entry.Key}"));
+            return [(inner, path)];
         }
 
-        if (inner is IEnumerable list)
-        {
-            return list.Cast<object?>().Select((item, index) => (Item: item, Index: index)).Where(entry => IsObject(entry.Item)).Select(entry => (entry.Item!, $"{path}:{entry.Index}"));
-        }
-
-        return [(inner, path)];
+        var named = inner is IDictionary dictionary
+            ? dictionary.Keys.Cast<object>().Select(key => (Name: key, Value: dictionary[key]))
+            : entries.Cast<object?>().Select((item, index) => (Name: (object)index, Value: item));
+        return named.Where(entry => IsObject(entry.Value)).Select(entry => (entry.Value!, $"{path}:{entry.Name}"));
     }
 
     private static bool IsObject(object? value) => value is not null && !OptionShape.IsValue(value.GetType());
