@@ -1,0 +1,77 @@
+using System.CommandLine;
+using NLDS.BackupAgent.Features;
+
+namespace NLDS.BackupAgent.Commands;
+
+/// <summary>The program's face: its verbs, and what each invocation answers.</summary>
+internal sealed class CommandLine
+{
+    private readonly CommandContext context;
+    private readonly RootCommand root;
+
+    public CommandLine(FeatureList features, Surroundings around)
+    {
+        context = new CommandContext(features, around);
+        root = new RootCommand("Continuous backup and disaster recovery of N.L.D.S. Without a verb it runs the agent.")
+        {
+            context.ConfigFile,
+            RunCommand.Create(context),
+            CheckCommand.Create(context),
+            BackupCommand.Create(context),
+            ListCommand.Create(context),
+            VerifyCommand.Create(context),
+            RestoreCommand.Create(context),
+            WalFetchCommand.Create(context),
+            StatusCommand.Create(context),
+            VersionCommand.Create(context),
+        };
+        root.SetAction((parse, cancellationToken) => RunCommand.RunAsync(context, parse, cancellationToken));
+    }
+
+    public async Task<int> InvokeAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
+    {
+        if (!WalFetchCommand.IsMeantBy(arguments))
+        {
+            return await context.Answering(() => ParseAndInvokeAsync(arguments, cancellationToken));
+        }
+
+        // PostgreSQL takes every small exit code for the end of its log, so this verb must not leave by one that it did not choose.
+        try
+        {
+            var code = await ParseAndInvokeAsync(arguments, cancellationToken);
+            return code is ExitCode.Done or ExitCode.WalAbsent ? code : ExitCode.WalUnknown;
+        }
+        catch (Exception exception)
+        {
+            Failure.Of(exception).WriteTo(context.Around.Error);
+            return ExitCode.WalUnknown;
+        }
+    }
+
+    private async Task<int> ParseAndInvokeAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
+    {
+        var parse = root.Parse(arguments);
+        if (parse.Errors.Count > 0)
+        {
+            foreach (var error in parse.Errors)
+            {
+                context.Around.Error.WriteLine(error.Message);
+            }
+
+            context.Around.Error.WriteLine("Add --help for what can be written here.");
+            return ExitCode.Usage;
+        }
+
+        return await parse.InvokeAsync(
+            new InvocationConfiguration
+            {
+                Output = context.Around.Out,
+                Error = context.Around.Error,
+                EnableDefaultExceptionHandler = false,
+
+                // Signals are the process's business; see Program.
+                ProcessTerminationTimeout = null,
+            },
+            cancellationToken);
+    }
+}

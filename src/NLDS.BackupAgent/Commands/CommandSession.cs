@@ -1,0 +1,33 @@
+using NLDS.BackupAgent.Configuration;
+using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Output;
+
+namespace NLDS.BackupAgent.Commands;
+
+/// <summary>One verb's run: the configuration without a fault, and the services made from it.</summary>
+internal sealed class CommandSession(AgentConfiguration configuration, ServiceProvider services, Surroundings around) : IAsyncDisposable
+{
+    public AgentConfiguration Configuration { get; } = configuration;
+
+    public IServiceProvider Services { get; } = services;
+
+    public SourceCatalog Sources => Services.GetRequiredService<SourceCatalog>();
+
+    public TextWriter Out { get; } = around.Out;
+
+    public TextWriter Error { get; } = around.Error;
+
+    public TimeProvider Time { get; } = around.Time;
+
+    public ConsoleProgress Progress { get; } = new(around);
+
+    public static CommandSession Open(AgentConfiguration configuration, Surroundings around, SecretScrubber scrubber)
+    {
+        var services = new ServiceCollection();
+        services.AddFeatures(configuration, around, scrubber);
+        services.AddLogging(logging => logging.AddLines(configuration, around, LogLevel.Warning));
+        return new CommandSession(configuration, services.BuildServiceProvider(), around);
+    }
+
+    public ValueTask DisposeAsync() => services.DisposeAsync();
+}

@@ -1,0 +1,84 @@
+using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Commands;
+
+/// <summary>What <c>check --json</c> prints.</summary>
+internal sealed record CheckDocument(CheckVerdict Verdict, IReadOnlyList<CheckDocument.Finding> Findings)
+{
+    internal sealed record Finding(string Source, string Subject, CheckVerdict Verdict, string Message);
+}
+
+/// <summary>One sealed backup.</summary>
+internal sealed record BackupSummary(string Source, string Id, DateTimeOffset Began, DateTimeOffset Ended, long ContentBytes, long StoredBytes, int Objects)
+{
+    public static BackupSummary Of(SealedBackup backup) => new(
+        backup.Manifest.Source,
+        backup.Id.ToString(),
+        backup.Manifest.Began,
+        backup.Manifest.Ended,
+        backup.ContentBytes,
+        backup.StoredBytes,
+        backup.Manifest.Objects.Count);
+}
+
+/// <summary>What <c>backup --json</c> prints.</summary>
+internal sealed record BackupDocument(IReadOnlyList<BackupSummary> Backups, IReadOnlyList<BackupDocument.Failed> Failures)
+{
+    internal sealed record Failed(string Source, string Message);
+}
+
+/// <summary>What <c>list --json</c> prints.</summary>
+internal sealed record ListDocument(IReadOnlyList<ListDocument.Listing> Sources)
+{
+    internal sealed record Listing(string Source, IReadOnlyList<BackupSummary> Backups, LogListing? Log);
+}
+
+/// <summary>What <c>verify --json</c> prints.</summary>
+internal sealed record VerifyDocument(bool Clean, IReadOnlyList<VerifyReport> Sources);
+
+/// <summary>What <c>restore --json</c> prints, with <c>--plan</c> and without.</summary>
+internal sealed record RestoreDocument
+{
+    public required string Source { get; init; }
+
+    public required string BackupId { get; init; }
+
+    public required string Target { get; init; }
+
+    public required DateTimeOffset? RecoversTo { get; init; }
+
+    public required long StoredBytes { get; init; }
+
+    public required long ContentBytes { get; init; }
+
+    public required double EstimateSeconds { get; init; }
+
+    public required IReadOnlyList<string> Steps { get; init; }
+
+    public required IReadOnlyList<string> Warnings { get; init; }
+
+    /// <summary>False for a plan.</summary>
+    public required bool Restored { get; init; }
+
+    /// <summary>What the restore took; null for a plan.</summary>
+    public required double? ElapsedSeconds { get; init; }
+
+    public static RestoreDocument Of(RestorePlan plan, TimeSpan? elapsed) => new()
+    {
+        Source = plan.Source,
+        BackupId = plan.BackupId,
+        Target = plan.Target,
+        RecoversTo = plan.RecoversTo,
+        StoredBytes = plan.StoredBytes,
+        ContentBytes = plan.ContentBytes,
+        EstimateSeconds = plan.Estimate.TotalSeconds,
+        Steps = plan.Steps,
+        Warnings = plan.Warnings,
+        Restored = elapsed is not null,
+        ElapsedSeconds = elapsed?.TotalSeconds,
+    };
+}
+
+/// <summary>What <c>version --json</c> prints.</summary>
+internal sealed record VersionDocument(string Version, string Runtime);

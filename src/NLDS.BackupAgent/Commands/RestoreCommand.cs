@@ -1,0 +1,103 @@
+using System.CommandLine;
+using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Output;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Commands;
+
+/// <summary><c>restore SOURCE</c>: first a plan that proves the restore possible, then the restore. Each source adds its own options.</summary>
+internal static class RestoreCommand
+{
+    public static Command Create(CommandContext context)
+    {
+        var command = new Command("restore", "Bring a source back: plan, prove, then do");
+        foreach (var feature in context.Features.Sources.Where(feature => feature.RestoreOptions is not null))
+        {
+            command.Add(CreateFor(context, feature));
+        }
+
+        return command;
+    }
+
+    private static Command CreateFor(CommandContext context, Feature feature)
+    {
+        var source = feature.Source!;
+        var directory = new Option<string?>("--target-directory") { Description = "Where to restore to; must be empty or absent", HelpName = "DIR" };
+        var to = new Option<string?>("--to") { Description = "latest (the default), a time in ISO 8601 with an offset, or what else the source knows", HelpName = "TARGET" };
+        var backup = new Option<string?>("--backup") { Description = "The backup to begin from; the best one for the target unless said", HelpName = "ID" };
+        var plan = new Option<bool>("--plan") { Description = "Say what would be done, and do nothing" };
+        var json = CommandContext.JsonOption();
+        var own = feature.RestoreOptions!.ToDictionary(option => option.Name, Own);
+        var command = new Command(source, $"Restore {source}") { directory, to, backup, plan, json };
+        foreach (var option in own.Values)
+        {
+            command.Add(option);
+        }
+
+        return context.Does(command, (session, parse, cancellationToken) =>
+        {
+            var request = new RestoreRequest
+            {
+                TargetDirectory = parse.GetValue(directory) is { } path ? Path.GetFullPath(path, context.Around.WorkingDirectory) : null,
+                To = parse.GetValue(to),
+                BackupId = parse.GetValue(backup),
+                Options = own.Where(option => parse.GetResult(option.Value) is not null)
+                    .ToDictionary(option => option.Key, option => (IReadOnlyList<string>)(parse.GetValue(option.Value) ?? [])),
+            };
+            return RestoreAsync(session, source, request, parse.GetValue(plan), parse.GetValue(json), cancellationToken);
+        });
+    }
+
+    private static Option<string[]> Own(RestoreOption option) => new("--" + option.Name)
+    {
+        Description = option.Description,
+        HelpName = option.ValueName,
+        Arity = option.AllowsMany ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
+    };
+
+    private static async Task<int> RestoreAsync(
+        CommandSession session, string source, RestoreRequest request, bool planOnly, bool asJson, CancellationToken cancellationToken)
+    {
+        var snapshots = session.Sources.Require(source).Snapshot ?? throw new UsageException($"The source '{source}' has no backups to restore.");
+        var plan = await snapshots.PlanRestoreAsync(request, cancellationToken);
+        if (!asJson)
+        {
+            PrintPlan(plan, planOnly ? session.Out : session.Error);
+        }
+
+        TimeSpan? elapsed = null;
+        if (!planOnly)
+        {
+            var began = session.Time.GetTimestamp();
+            await snapshots.RestoreAsync(plan, session.Progress, cancellationToken);
+            session.Progress.End();
+            elapsed = session.Time.GetElapsedTime(began);
+        }
+
+        if (asJson)
+        {
+            session.Out.WriteLine(Report.Json(RestoreDocument.Of(plan, elapsed)));
+        }
+        else if (elapsed is { } took)
+        {
+            session.Out.WriteLine($"Restored {plan.Source} from backup {plan.BackupId} to {plan.Target} in {Sizes.Duration(took)}.");
+        }
+
+        return ExitCode.Done;
+    }
+
+    private static void PrintPlan(RestorePlan plan, TextWriter output)
+    {
+        output.WriteLine($"Restore {plan.Source} from backup {plan.BackupId} to {plan.Target}");
+        output.WriteLine($"  reads {Sizes.Bytes(plan.StoredBytes)}, writes {Sizes.Bytes(plan.ContentBytes)}, should take {Sizes.Duration(plan.Estimate)}");
+        foreach (var (step, index) in plan.Steps.Select((step, index) => (step, index)))
+        {
+            output.WriteLine($"  {index + 1}. {step}");
+        }
+
+        foreach (var warning in plan.Warnings)
+        {
+            output.WriteLine($"  ! {warning}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.CommandLine;
+using NLDS.BackupAgent.Output;
+using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Commands;
+
+/// <summary><c>verify [SOURCE] [ID|latest|all]</c>: reads everything back.</summary>
+internal static class VerifyCommand
+{
+    public static Command Create(CommandContext context)
+    {
+        var source = new Argument<string?>("SOURCE") { Description = string.Join(", ", context.SourceNames), Arity = ArgumentArity.ZeroOrOne };
+        source.AcceptOnlyFromAmong([.. context.SourceNames]);
+        var id = new Argument<string>("ID") { Description = "A backup's id, latest or all", DefaultValueFactory = _ => "all" };
+        var json = CommandContext.JsonOption();
+        var command = new Command("verify", "Read backups and logs back, every byte, and name what is damaged") { source, id, json };
+        return context.Does(command, async (session, parse, cancellationToken) =>
+        {
+            var scope = Scope(parse.GetRequiredValue(id));
+            var entries = parse.GetValue(source) is { } name ? [session.Sources.Require(name)] : session.Sources.All;
+            var asJson = parse.GetValue(json);
+            var reports = new List<VerifyReport>();
+            foreach (var entry in entries)
+            {
+                var report = await entry.Source.VerifyAsync(scope, session.Progress, cancellationToken);
+                session.Progress.End();
+                reports.Add(report);
+                if (!asJson)
+                {
+                    Print(report, session.Out);
+                }
+            }
+
+            var clean = reports.All(report => report.Damage.Count == 0);
+            if (asJson)
+            {
+                session.Out.WriteLine(Report.Json(new VerifyDocument(clean, reports)));
+            }
+
+            return clean ? ExitCode.Done : ExitCode.Damage;
+        });
+    }
+
+    private static VerifyScope Scope(string id) => id switch
+    {
+        "all" => VerifyScope.All,
+        "latest" => VerifyScope.Latest,
+        _ when BackupId.TryParse(id, out _) => new VerifyScope(id),
+        _ => throw new UsageException($"'{id}' is not a backup's id. Write one as list shows it (20260726_020000), latest or all."),
+    };
+
+    private static void Print(VerifyReport report, TextWriter output)
+    {
+        var damage = report.Damage.Count;
+        output.WriteLine(
+            $"{(damage == 0 ? '✔' : '✘')} {report.Source}: {report.ObjectsRead} objects, {Sizes.Bytes(report.StoredBytes)} read back"
+            + (damage == 0 ? ", nothing damaged." : $", {damage} damaged:"));
+        foreach (var finding in report.Damage)
+        {
+            output.WriteLine($"  {finding.Subject}: {finding.What} {finding.Cost}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+using NLDS.BackupAgent.Commands;
+using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Storage;
+
+namespace NLDS.BackupAgent.Daemon;
+
+/// <summary>
+/// Keeps one tail running. A source survives lost connections itself; what reaches this loop is worse, so it is said aloud, waited out and tried again,
+/// slowly when the source says that trying cannot help: somebody may be mending it.
+/// </summary>
+internal sealed partial class TailLoop(IContinuousSource source, TimeProvider time, Func<double> chance, ILogger logger)
+{
+    public static readonly TimeSpan PermanentWait = TimeSpan.FromMinutes(1);
+
+    /// <summary>A tail that ran this long was healthy; its next failure is a first one.</summary>
+    private static readonly TimeSpan HealthyRun = TimeSpan.FromMinutes(1);
+
+    private static readonly Backoff Transient = new(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
+
+    private volatile string? fault;
+    private volatile bool running;
+    private volatile int restarts;
+
+    public IContinuousSource Source { get; } = source;
+
+    /// <summary>Why the tail is not running, while it waits to be tried again; otherwise null.</summary>
+    public string? Fault => fault;
+
+    public int Restarts => restarts;
+
+    public bool IsStreaming => running && Source.Status.IsStreaming;
+
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        var failures = 0;
+        while (!stopping.IsCancellationRequested)
+        {
+            var began = time.GetTimestamp();
+            var failure = await TailOnceAsync(stopping);
+            if (stopping.IsCancellationRequested)
+            {
+                return;
+            }
+
+            failures = time.GetElapsedTime(began) >= HealthyRun ? 1 : failures + 1;
+            var isPermanent = failure is SourceException { IsPermanent: true } or ObjectStoreException { IsPermanent: true };
+            var wait = isPermanent ? PermanentWait : Transient.After(failures, chance());
+            fault = Failure.Of(failure).Message;
+            LogBroken(failure is SourceException or ObjectStoreException ? null : failure, Source.Name, fault, wait);
+            if (!await WaitAsync(wait, stopping))
+            {
+                return;
+            }
+
+            fault = null;
+            restarts++;
+        }
+    }
+
+    /// <summary>Why it ended; whatever it was when stopping was asked for.</summary>
+    private async Task<Exception> TailOnceAsync(CancellationToken stopping)
+    {
+        running = true;
+        try
+        {
+            // On a thread of the pool, because a source that blocks before its first await would otherwise hold up the others.
+            await Task.Run(() => Source.TailAsync(stopping), CancellationToken.None);
+            return new SourceException("The tail ended without being asked to.", isPermanent: false);
+        }
+        catch (Exception exception)
+        {
+            if (stopping.IsCancellationRequested && exception is not OperationCanceledException)
+            {
+                LogBrokenWhileStopping(Source.Name, exception.Message);
+            }
+
+            return exception;
+        }
+        finally
+        {
+            running = false;
+        }
+    }
+
+    private async Task<bool> WaitAsync(TimeSpan wait, CancellationToken stopping)
+    {
+        try
+        {
+            await Task.Delay(wait, time, stopping);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    [LoggerMessage(LogLevel.Error, "The tail of {Source} broke off: {Message} Trying again in {Wait}.")]
+    private partial void LogBroken(Exception? exception, string source, string message, TimeSpan wait);
+
+    [LoggerMessage(LogLevel.Error, "The tail of {Source} could not end in order: {Message} What was not durable is still kept by the server.")]
+    private partial void LogBrokenWhileStopping(string source, string message);
+}

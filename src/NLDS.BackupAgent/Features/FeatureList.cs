@@ -1,0 +1,38 @@
+using NLDS.BackupAgent.Configuration;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Features;
+
+/// <summary>
+/// Everything that the program is made of. It is known before any configuration is read, so that the command line can name the sources and the
+/// configuration can name the sections.
+/// </summary>
+internal sealed class FeatureList
+{
+    private readonly List<Feature> features = [new("Agent", typeof(AgentOptions), static (services, configuration) => services.AddAgent(configuration))];
+
+    public IReadOnlyList<Feature> All => features;
+
+    public IEnumerable<Feature> Sources => features.Where(feature => feature.Source is not null);
+
+    public FeatureList Add<TOptions>(string section, Action<IServiceCollection, IConfiguration> add)
+    {
+        features.Add(new Feature(section, typeof(TOptions), add));
+        return this;
+    }
+
+    /// <summary>
+    /// Adds a source. It registers itself as <see cref="ISnapshotSource"/>, <see cref="IContinuousSource"/> or both, under the name given here, whether
+    /// or not it is enabled: what was backed up once can be listed and restored without the server's being configured.
+    /// </summary>
+    public FeatureList AddSource<TOptions>(
+        string section,
+        string source,
+        Action<IServiceCollection, IConfiguration> add,
+        ScheduleKeys? schedule = null,
+        IReadOnlyList<RestoreOption>? restoreOptions = null)
+    {
+        features.Add(new Feature(section, typeof(TOptions), add) { Source = source, Schedule = schedule, RestoreOptions = restoreOptions });
+        return this;
+    }
+}

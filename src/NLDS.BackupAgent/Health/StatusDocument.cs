@@ -1,0 +1,87 @@
+using NLDS.BackupAgent.Commands;
+
+namespace NLDS.BackupAgent.Health;
+
+/// <summary>What <c>/status</c> serves.</summary>
+internal sealed record StatusDocument
+{
+    public required string Instance { get; init; }
+
+    public required string Version { get; init; }
+
+    public required DateTimeOffset Started { get; init; }
+
+    public required DateTimeOffset Now { get; init; }
+
+    public required bool Ready { get; init; }
+
+    public required IReadOnlyList<string> NotReady { get; init; }
+
+    /// <summary>Where the repository is.</summary>
+    public required string? Store { get; init; }
+
+    public required IReadOnlyList<SourceStatus> Sources { get; init; }
+
+    public required IReadOnlyList<JobStatus> Jobs { get; init; }
+}
+
+internal sealed record SourceStatus
+{
+    public required string Name { get; init; }
+
+    /// <summary>Null until the repository has been read.</summary>
+    public required int? Backups { get; init; }
+
+    public required BackupSummary? Newest { get; init; }
+
+    /// <summary>Null for a source without a log.</summary>
+    public required TailStatus? Log { get; init; }
+}
+
+internal sealed record TailStatus
+{
+    public required string State { get; init; }
+
+    public required bool IsStreaming { get; init; }
+
+    public required string? Lineage { get; init; }
+
+    public required ulong? DurablePosition { get; init; }
+
+    public required ulong? ServerPosition { get; init; }
+
+    public required DateTimeOffset? RecoverableUntil { get; init; }
+
+    public required DateTimeOffset? ConfirmedAt { get; init; }
+
+    public required int Gaps { get; init; }
+
+    public required string? SnapshotNeeded { get; init; }
+
+    public required string? LastError { get; init; }
+
+    public required int Restarts { get; init; }
+}
+
+internal sealed record JobStatus
+{
+    public required string Name { get; init; }
+
+    public required string Source { get; init; }
+
+    public required string? Schedule { get; init; }
+
+    public required DateTimeOffset? NextRun { get; init; }
+
+    public required DateTimeOffset? RunningSince { get; init; }
+
+    public required string? Progress { get; init; }
+
+    public required DateTimeOffset? LastSuccess { get; init; }
+
+    public required double? LastDurationSeconds { get; init; }
+
+    public required long Failures { get; init; }
+
+    public required string? LastError { get; init; }
+}

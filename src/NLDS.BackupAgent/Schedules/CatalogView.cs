@@ -1,0 +1,55 @@
+using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Schedules;
+
+/// <summary>What the repository was last seen to hold of one source.</summary>
+/// <param name="Newest">Its newest backup.</param>
+/// <param name="Backups">How many there are.</param>
+/// <param name="StoredBytes">What the backups seen since the process began take or took in the store; never falls.</param>
+/// <param name="Log">What its log allowed when the repository was read.</param>
+internal sealed record CatalogState(SealedBackup? Newest, int Backups, long StoredBytes, LogListing? Log);
+
+/// <summary>
+/// The repository as last seen, so that metrics and schedules need not ask the store each time. It is read at start, which is how a new process knows
+/// of the successes of the one before. May be used from any thread.
+/// </summary>
+internal sealed class CatalogView
+{
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, CatalogState> states = [];
+    private readonly HashSet<(string Source, BackupId Id)> seen = [];
+
+    /// <summary>Null until the repository has been read once.</summary>
+    public CatalogState? this[string source]
+    {
+        get
+        {
+            lock (gate)
+            {
+                return states.GetValueOrDefault(source);
+            }
+        }
+    }
+
+    public void Read(SourceListing listing)
+    {
+        lock (gate)
+        {
+            var fresh = listing.Backups.Where(backup => seen.Add((listing.Source, backup.Id))).Sum(backup => backup.StoredBytes);
+            var stored = (states.GetValueOrDefault(listing.Source)?.StoredBytes ?? 0) + fresh;
+            states[listing.Source] = new CatalogState(listing.Backups.MaxBy(backup => backup.Id), listing.Backups.Count, stored, listing.Log);
+        }
+    }
+
+    public void Sealed(string source, SealedBackup backup)
+    {
+        lock (gate)
+        {
+            var state = states.GetValueOrDefault(source) ?? new CatalogState(null, 0, 0, null);
+            states[source] = seen.Add((source, backup.Id))
+                ? state with { Newest = backup, Backups = state.Backups + 1, StoredBytes = state.StoredBytes + backup.StoredBytes }
+                : state;
+        }
+    }
+}

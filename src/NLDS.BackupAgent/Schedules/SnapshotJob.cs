@@ -1,0 +1,14 @@
+using Quartz;
+
+namespace NLDS.BackupAgent.Schedules;
+
+/// <summary>What the scheduler fires; its key is the job's name.</summary>
+[DisallowConcurrentExecution]
+internal sealed class SnapshotJob(JobLedger ledger, SnapshotRunner runner) : IJob
+{
+    public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
+    {
+        var job = ledger.Jobs.First(job => job.Name == context.JobDetail.Key.Name);
+        await runner.RunAsync(job, "scheduled", cancellationToken);
+    }
+}

@@ -1,0 +1,29 @@
+using System.Reflection;
+
+namespace NLDS.BackupAgent.Tests.Architecture;
+
+/// <summary>What each assembly shows to the others.</summary>
+public sealed class DoorTests
+{
+    private const BindingFlags Methods = BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly;
+
+    /// <summary>Program is public because the SDK's generator makes it so.</summary>
+    [Fact]
+    public void The_host_shows_nothing() => typeof(Surroundings).Assembly.GetExportedTypes().Select(type => type.Name).ShouldBe(["Program"]);
+
+    /// <summary>A source is one class with its <c>Add…</c> method, and its options.</summary>
+    [Fact]
+    public void A_source_has_one_door()
+    {
+        var doors = Assembly.Load("NLDS.BackupAgent.Postgres").GetExportedTypes().Where(type => !IsOptions(type)).ToList();
+
+        doors.Count.ShouldBeLessThanOrEqualTo(1, string.Join(", ", doors));
+        foreach (var door in doors)
+        {
+            (door.IsAbstract && door.IsSealed).ShouldBeTrue($"{door} is not a static class");
+            door.GetMethods(Methods).Where(method => !method.IsSpecialName).ShouldAllBe(method => method.Name.StartsWith("Add", StringComparison.Ordinal));
+        }
+    }
+
+    private static bool IsOptions(Type type) => type.Name.EndsWith("Options", StringComparison.Ordinal) || (type.DeclaringType is { } outer && IsOptions(outer));
+}

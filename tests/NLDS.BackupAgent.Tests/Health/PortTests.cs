@@ -1,0 +1,174 @@
+using System.Net;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using NLDS.BackupAgent.Commands;
+using NLDS.BackupAgent.Daemon;
+using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Tests.Fakes;
+
+namespace NLDS.BackupAgent.Tests.Health;
+
+/// <summary>The daemon whole, on a port of its own.</summary>
+public sealed class PortTests : IAsyncDisposable
+{
+    private readonly AgentUnderTest agent = new();
+    private readonly TaskCompletionSource<SealedBackup> backup = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource taking = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly HttpClient client = new();
+    private WebApplication? app;
+
+    public PortTests()
+    {
+        agent.Environment["Agent__Urls"] = "http://127.0.0.1:0";
+        agent.Environment["Agent__Instance"] = "nlds-0";
+        agent.Environment["POSTGRES_PASSWORD"] = "hunter2";
+        agent.Source.Take = _ =>
+        {
+            taking.TrySetResult();
+            return backup.Task;
+        };
+    }
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Alive_before_ready_and_ready_when_every_log_streams()
+    {
+        agent.Source.Status = new ContinuousStatus { State = "connecting", LastError = "Password hunter2 was refused." };
+        await StartAsync();
+
+        (await client.GetAsync("/healthz/live", Cancelled)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        var notReady = await client.GetAsync("/healthz/ready", Cancelled);
+        notReady.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        (await notReady.Content.ReadAsStringAsync(Cancelled)).ShouldBe("postgres: Password *** was refused.\n");
+
+        agent.Source.Status = new ContinuousStatus { State = "streaming", IsStreaming = true };
+        (await client.GetAsync("/healthz/ready", Cancelled)).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task Metrics_are_in_the_text_format()
+    {
+        await StartAsync();
+
+        var answer = await client.GetAsync("/metrics", Cancelled);
+
+        answer.Content.Headers.ContentType!.ToString().ShouldBe("text/plain; version=0.0.4; charset=utf-8");
+        (await answer.Content.ReadAsStringAsync(Cancelled)).ShouldContain("backup_job_failures_total{backup_job=\"postgres-full\"} 0\n");
+    }
+
+    [Fact]
+    public async Task The_status_tells_of_the_first_backup_under_way()
+    {
+        agent.Source.Status = new ContinuousStatus { State = "streaming", IsStreaming = true, DurablePosition = 42 };
+        await StartAsync();
+        await taking.Task;
+
+        var status = JsonDocument.Parse(await client.GetStringAsync("/status", Cancelled)).RootElement;
+
+        status.GetProperty("instance").GetString().ShouldBe("nlds-0");
+        status.GetProperty("ready").GetBoolean().ShouldBeTrue();
+        status.GetProperty("sources")[0].GetProperty("log").GetProperty("durablePosition").GetInt64().ShouldBe(42);
+        var job = status.GetProperty("jobs")[0];
+        job.GetProperty("name").GetString().ShouldBe("postgres-full");
+        job.GetProperty("schedule").GetString().ShouldBe("0 0 2 * * ? (UTC)");
+        job.GetProperty("runningSince").ValueKind.ShouldBe(JsonValueKind.String);
+        job.GetProperty("progress").GetString()!.ShouldStartWith("base backup: 1 B of 2 B (50 %)");
+        backup.SetResult(FakeSource.Backup(FakeSource.Day));
+    }
+
+    [Fact]
+    public async Task The_verb_status_prints_what_the_agent_says()
+    {
+        await StartAsync();
+        agent.Environment["Agent__Urls"] = app!.Urls.Single();
+
+        var answer = await agent.RunAsync("status");
+
+        answer.Exit.ShouldBe(0);
+        answer.Out.ShouldStartWith("nlds-0, version ");
+        answer.Out.ShouldContain("not ready");
+        answer.Out.ShouldContain("postgres-full");
+        JsonDocument.Parse((await agent.RunAsync("status", "--json")).Out).RootElement.GetProperty("instance").GetString().ShouldBe("nlds-0");
+    }
+
+    [Fact]
+    public async Task The_page_is_self_contained()
+    {
+        await StartAsync();
+
+        var page = await client.GetStringAsync("/", Cancelled);
+
+        page.ShouldContain("<h1>nlds-0: not ready</h1>");
+        page.ShouldNotContain("http://");
+        page.ShouldNotContain("https://");
+    }
+
+    [Fact]
+    public async Task Stopping_lets_the_tail_end_in_order_and_answers_0()
+    {
+        var stop = new CancellationTokenSource();
+        var streaming = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var flushed = false;
+        agent.Source.Tail = async stopping =>
+        {
+            streaming.SetResult();
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            flushed = true;
+        };
+
+        var exit = new CommandLine(agent.Features, agent.Surroundings).InvokeAsync([], stop.Token);
+        await streaming.Task;
+        await stop.CancelAsync();
+
+        (await exit).ShouldBe(0, agent.ErrorText);
+        flushed.ShouldBeTrue();
+        agent.ErrorText.ShouldContain("The agent has stopped.");
+    }
+
+    [Fact]
+    public async Task A_port_that_is_taken_is_exit_code_1_and_a_sentence()
+    {
+        await StartAsync();
+        agent.Environment["Agent__Urls"] = app!.Urls.Single();
+
+        var answer = await agent.RunAsync("run");
+
+        answer.Exit.ShouldBe(1);
+        answer.Error.ShouldContain("Stop the other program or set Agent:Urls.");
+    }
+
+    [Fact]
+    public async Task A_scheduled_backup_is_fired_by_the_scheduler()
+    {
+        // Every second; the newest backup is of the future, so that the watch has nothing to catch up.
+        agent.Environment["Postgres__FullBackup__Schedule"] = "* * * * * ?";
+        agent.Source.Backups.Add(FakeSource.Backup(FakeSource.Day.AddYears(100)));
+        await StartAsync();
+
+        await taking.Task;
+
+        backup.SetResult(FakeSource.Backup(FakeSource.Day));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        backup.TrySetCanceled(Cancelled);
+        if (app is not null)
+        {
+            await app.StopAsync(Cancelled);
+            await app.DisposeAsync();
+        }
+
+        client.Dispose();
+        agent.Dispose();
+    }
+
+    private async Task StartAsync()
+    {
+        app = DaemonHost.Build(agent.Load(), agent.Surroundings, agent.Scrubber);
+        await app.StartAsync(Cancelled);
+        client.BaseAddress = new Uri(app.Urls.Single());
+    }
+}
