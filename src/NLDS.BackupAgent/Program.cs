@@ -1,10 +1,24 @@
 using NLDS.BackupAgent;
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
-
-// The house, floor by floor.
-var features = new FeatureList();
+using NLDS.BackupAgent.Postgres;
+using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Storage;
 
 using var stop = new CancellationTokenSource();
 using var signals = WalFetchCommand.IsMeantBy(args) ? null : StopSignals.Cancelling(stop);
-return await new CommandLine(features, Surroundings.OfThisProcess()).InvokeAsync(args, stop.Token);
+return await new CommandLine(House(), Surroundings.OfThisProcess()).InvokeAsync(args, stop.Token);
+
+internal partial class Program
+{
+    /// <summary>The house, floor by floor.</summary>
+    internal static FeatureList House() => new FeatureList()
+        .Add<StorageOptions>("Storage", static (services, configuration) => services.AddStorage(configuration))
+        .Add<RepositoryOptions>("Repository", static (services, configuration) => services.AddRepository(configuration))
+        .AddSource<PostgresOptions>(
+            "Postgres",
+            PostgresServices.Source,
+            static (services, configuration) => services.AddPostgres(configuration),
+            new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
+            PostgresServices.RestoreOptions);
+}

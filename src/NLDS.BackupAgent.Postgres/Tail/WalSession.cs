@@ -67,8 +67,26 @@ internal sealed partial class WalSession(
         catch (OperationCanceledException)
         {
             // The status loop ended the session and has the reason.
+            await SaveWhatCameAsync();
             await status;
             throw;
+        }
+        catch (Exception lost) when (lost is ConnectionLostException or PostgresServerException)
+        {
+            await SaveWhatCameAsync();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// The server may be gone for good, and what it sent last exists only in this process: it is made durable before anything else happens, however long the
+    /// store takes within its own bounds.
+    /// </summary>
+    private async Task SaveWhatCameAsync()
+    {
+        if (!writer.Completion.IsCompleted)
+        {
+            await writer.CompleteAsync();
         }
     }
 
