@@ -58,7 +58,20 @@ internal static partial class DaemonHost
 
         LogRunning(app.Logger, string.Join(", ", app.Urls));
         await app.WaitForShutdownAsync(cancellationToken);
+        await ThrowWhatEndedItAsync(app);
         LogStopped(app.Logger);
+    }
+
+    /// <summary>The framework ends the process in order when a background service breaks; its exit code has to tell.</summary>
+    private static async Task ThrowWhatEndedItAsync(WebApplication app)
+    {
+        foreach (var service in app.Services.GetServices<IHostedService>().OfType<BackgroundService>())
+        {
+            if (service.ExecuteTask is { IsFaulted: true } broken)
+            {
+                await broken;
+            }
+        }
     }
 
     [LoggerMessage(LogLevel.Information, "The agent runs and listens on {Urls}.")]
