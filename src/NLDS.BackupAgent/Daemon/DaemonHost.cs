@@ -56,6 +56,14 @@ internal static partial class DaemonHost
             throw new SourceException($"{inUse.Message} Stop the other program or set Agent:Urls.", isPermanent: true, inUse);
         }
 
+        catch (OperationCanceledException)
+        {
+            // Told to stop, or broken, before it had started.
+            await ThrowWhatEndedItAsync(app);
+            await app.StopAsync(CancellationToken.None);
+            return;
+        }
+
         LogRunning(app.Logger, string.Join(", ", app.Urls));
         await app.WaitForShutdownAsync(cancellationToken);
         await ThrowWhatEndedItAsync(app);
