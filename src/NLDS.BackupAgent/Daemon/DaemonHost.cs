@@ -15,6 +15,7 @@ internal static partial class DaemonHost
 
     public static WebApplication Build(AgentConfiguration configuration, Surroundings around, SecretScrubber scrubber)
     {
+        ProcessMemory.Configure();
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = around.BinaryDirectory });
 
         // Ours is complete and judged; the builder's own would let unjudged settings in.
