@@ -38,6 +38,7 @@ public sealed class ObjectWriter : IAsyncDisposable
     private long offset;
     private ExceptionDispatchInfo? failure;
     private bool ended;
+    private bool disposed;
 
     public ObjectWriter(IObjectStore store, ObjectKey key, int partBytes = DefaultPartBytes, int parallelParts = 3)
     {
@@ -86,14 +87,17 @@ public sealed class ObjectWriter : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        ended = true;
+        if (disposed)
+        {
+            return;
+        }
+
+        ended = disposed = true;
         await abandoned.CancelAsync();
         await Task.WhenAll(parts).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        parts.Clear();
         if (upload is not null)
         {
             await upload.DisposeAsync();
-            upload = null;
         }
 
         Return(buffer);
