@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository;
@@ -11,6 +12,7 @@ public static class RepositoryServices
     public static IServiceCollection AddRepository(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddOptions<RepositoryOptions>().Bind(configuration.GetSection(RepositoryOptions.Section));
+        services.AddSingleton<IRepositoryCheck, RepositoryCheck>();
         return services.AddSingleton(provider => new BackupRepository(
             provider.GetRequiredService<IObjectStore>(),
             provider.GetRequiredService<IOptions<RepositoryOptions>>().Value,
