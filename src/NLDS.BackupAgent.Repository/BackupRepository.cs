@@ -101,7 +101,7 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     }
 
     /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>
-    public Stream OpenRead(BackupObject content) => new ContentReader(Store, content, ParallelReads);
+    public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, ParallelReads);
 
     /// <summary>Makes sure that an object is there in its full length, without reading it.</summary>
     /// <exception cref="NotRestorableException">It is missing or of another size.</exception>

@@ -39,6 +39,7 @@ public sealed class ObjectWriter : IAsyncDisposable
     private long offset;
     private ExceptionDispatchInfo? failure;
     private bool ended;
+    private bool disposed;
 
     /// <param name="partBytes">Length of the first parts; the store's own preference when null.</param>
     public ObjectWriter(IObjectStore store, ObjectKey key, int? partBytes = null, int parallelParts = 2)
@@ -88,14 +89,17 @@ public sealed class ObjectWriter : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        ended = true;
+        if (disposed)
+        {
+            return;
+        }
+
+        ended = disposed = true;
         await abandoned.CancelAsync();
         await Task.WhenAll(parts).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        parts.Clear();
         if (upload is not null)
         {
             await upload.DisposeAsync();
-            upload = null;
         }
 
         PartBuffers.Return(buffer);

@@ -84,7 +84,7 @@ public sealed class LogArchive
         {
             var (seal, frameBytes) = await ReadSealAndSizeAsync(piece, cancellationToken);
             await using var source = await store.OpenReadAsync(piece.Key, 0, piece.StoredBytes - frameBytes, cancellationToken);
-            await using var stored = new HashingStream(source);
+            await using var stored = new HashingStream(source, hashes: true);
             await using var content = ContentReader.Decode(piece.Codec, stored);
             var counted = new CountingCopy(piece.Range.Length);
             await counted.CopyAsync(content, target, cancellationToken);
