@@ -74,11 +74,16 @@ internal sealed class PostgresCatalog(BackupRepository repository)
         }
     }
 
-    /// <summary>Why a fresh base backup is needed, or null when the newest one and the log since then are enough.</summary>
-    public async Task<SnapshotNeed?> WhySnapshotNeededAsync(LogInventory inventory, TimelineHistory history, CancellationToken cancellationToken)
+    /// <summary>The newest base backup that a server of this history continues.</summary>
+    public async Task<BaseBackup?> NewestAsync(TimelineHistory history, CancellationToken cancellationToken)
     {
         var backups = await ListBackupsAsync(cancellationToken);
-        var newest = backups.Where(b => history.Contains(b.Details.EndTimeline)).MaxBy(b => b.End.Value);
+        return backups.Where(b => history.Contains(b.Details.EndTimeline)).MaxBy(b => b.End.Value);
+    }
+
+    /// <summary>Why a fresh base backup is needed, or null when the newest one and the log since then are enough. Pure.</summary>
+    public static SnapshotNeed? WhySnapshotNeeded(BaseBackup? newest, LogInventory inventory, TimelineHistory history)
+    {
         if (newest is null)
         {
             return new SnapshotNeed("there is no base backup yet", LogIsReachable: false);

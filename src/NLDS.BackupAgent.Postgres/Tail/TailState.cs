@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
@@ -13,7 +14,8 @@ internal sealed class TailState(TimeProvider clock)
     private LogWriter? writer;
     private Lsn? lastDurable;
     private DateTimeOffset? lastRecoverable;
-    private DateTimeOffset? confirmedAt;
+    private TimeSpan? serverBehind;
+    private (long ContentBytes, Lsn Start)? baseBackup;
     private int gaps;
     private SnapshotNeed? snapshotNeeded;
     private Lsn frontier;
@@ -32,7 +34,8 @@ internal sealed class TailState(TimeProvider clock)
                 DurablePosition = lastDurable?.Value,
                 ServerPosition = writer?.SourceEnd is { } end && end > 0 ? end : null,
                 RecoverableUntil = snapshotNeeded is { LogIsReachable: false } ? null : lastRecoverable,
-                ConfirmedAt = snapshotNeeded is { LogIsReachable: false } ? null : confirmedAt,
+                ConfirmedAt = snapshotNeeded is { LogIsReachable: false } ? null : lastRecoverable + (serverBehind ?? TimeSpan.Zero),
+                RestoreEstimate = RestoreEstimate(),
                 Gaps = gaps,
                 SnapshotNeeded = snapshotNeeded?.Reason,
                 LastError = lastError,
@@ -73,6 +76,29 @@ internal sealed class TailState(TimeProvider clock)
         lock (gate)
         {
             (state, timeline, frontier, writer, lastError) = ("streaming", onTimeline, durable, streamingTo, null);
+            serverBehind = null;
+        }
+    }
+
+    /// <summary>
+    /// A message of the server has come. How far its clock is behind ours shows in the message that took least time; alarms go by our clock, because a skewed
+    /// server must neither raise nor silence them.
+    /// </summary>
+    public void Heard(DateTimeOffset sentAt)
+    {
+        lock (gate)
+        {
+            var behind = clock.GetUtcNow() - sentAt;
+            serverBehind = serverBehind < behind ? serverBehind : behind;
+        }
+    }
+
+    /// <summary>The base backup that a restore would begin with now; null when there is none.</summary>
+    public void RestoresFrom(BaseBackup? backup)
+    {
+        lock (gate)
+        {
+            baseBackup = backup is null ? null : (backup.Sealed.ContentBytes, backup.Start);
         }
     }
 
@@ -103,6 +129,11 @@ internal sealed class TailState(TimeProvider clock)
         }
     }
 
+    private TimeSpan? RestoreEstimate() =>
+        snapshotNeeded is not { LogIsReachable: false } && baseBackup is { } from && lastDurable is { } end && end >= from.Start
+            ? RestoreRates.Estimate(from.ContentBytes, (long)(end - from.Start))
+            : null;
+
     private void Observe()
     {
         if (writer is null)
@@ -111,10 +142,6 @@ internal sealed class TailState(TimeProvider clock)
         }
 
         lastDurable = Lsn.Max(frontier, new Lsn(writer.DurablePosition));
-        if (writer.RecoverableUntil is { } until && until != lastRecoverable)
-        {
-            lastRecoverable = until;
-            confirmedAt = clock.GetUtcNow();
-        }
+        lastRecoverable = writer.RecoverableUntil ?? lastRecoverable;
     }
 }

@@ -13,6 +13,7 @@ namespace NLDS.BackupAgent.Postgres.Tail;
 internal sealed partial class WalSession(
     WalStream stream,
     LogWriter writer,
+    TailState state,
     Lsn frontier,
     TimeSpan statusInterval,
     SemaphoreSlim durableAdvanced,
@@ -97,6 +98,11 @@ internal sealed partial class WalSession(
         {
             var message = await stream.ReadAsync(cancellationToken);
             Volatile.Write(ref lastHeard, clock.GetTimestamp());
+            if (message.Kind is WalMessageKind.Data or WalMessageKind.Keepalive)
+            {
+                state.Heard(message.SentAt);
+            }
+
             writer.Announce(message.ServerEnd.Value);
             if (moments.Observe(message) is { } moment)
             {

@@ -169,7 +169,7 @@ internal sealed partial class WalTail(
         State.Streaming(start.Timeline, start.Frontier, writer);
         LogStreaming(start.Start, start.Timeline, start.Frontier);
         using var session = new WalSession(
-            stream, writer, start.Acknowledged, statusInterval, durableAdvanced, IsStoppingAsync, Timing, clock, logger);
+            stream, writer, State, start.Acknowledged, statusInterval, durableAdvanced, IsStoppingAsync, Timing, clock, logger);
         var end = await session.RunAsync(stopping);
         switch (end)
         {
@@ -267,7 +267,9 @@ internal sealed partial class WalTail(
     private async Task JudgeBackupsAsync(LogInventory inventory, TimelineHistory history, CancellationToken cancellationToken)
     {
         State.CountGaps(inventory.Gaps.Count);
-        State.NeedSnapshot(await catalog.WhySnapshotNeededAsync(inventory, history, cancellationToken));
+        var newest = await catalog.NewestAsync(history, cancellationToken);
+        State.RestoresFrom(newest);
+        State.NeedSnapshot(PostgresCatalog.WhySnapshotNeeded(newest, inventory, history));
     }
 
     /// <summary>
