@@ -125,6 +125,9 @@ public sealed partial class LogWriter : IAsyncDisposable
     /// <summary>Where the source's log ended, as it last said; bytes up to there will come without waiting for anything new to be written.</summary>
     public ulong SourceEnd => Volatile.Read(ref sourceEnd);
 
+    /// <summary>The largest stretch that was held in memory so far, for tests of its bound.</summary>
+    internal long LargestStretchBytes { get; private set; }
+
     /// <summary>Ends when the writer was completed, and faults when it cannot go on.</summary>
     public Task Completion => loop;
 
@@ -289,6 +292,7 @@ public sealed partial class LogWriter : IAsyncDisposable
     /// <summary>Holds no more in memory than was said, however slow the store and however large the segment.</summary>
     private async ValueTask KeepBoundsAsync()
     {
+        LargestStretchBytes = Math.Max(LargestStretchBytes, Math.Max(pending.StoredBytes, merge.StoredBytes));
         if (pending.StoredBytes <= PendingBytes && merge.StoredBytes <= MergeBytes + PendingBytes)
         {
             return;

@@ -21,9 +21,17 @@ internal sealed class HalfBodyStream : MemoryStream
         return new HalfBodyStream(whole.ToArray()[..(int)(whole.Length / 2)]);
     }
 
-    public override int Read(Span<byte> buffer) => base.Read(buffer) is > 0 and var read ? read : buffer.IsEmpty ? 0 : throw Broken();
+    public override int Read(byte[] buffer, int offset, int count) =>
+        base.Read(buffer, offset, count) is > 0 and var read ? read : count == 0 ? 0 : throw Broken();
 
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+    /// <summary>By way of the array overload: the base's own would come back here without end, because it does not trust a derived class.</summary>
+    public override int Read(Span<byte> buffer)
+    {
+        var rented = new byte[buffer.Length];
+        var read = Read(rented, 0, rented.Length);
+        rented.AsSpan(0, read).CopyTo(buffer);
+        return read;
+    }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
