@@ -84,13 +84,7 @@ internal sealed class ContentReader : ReadOnlyStream
 
     private async Task ProveAsync(CancellationToken cancellationToken)
     {
-        // A decoder may stop before the object's last byte; what it left unread is hashed too.
-        var rest = ArrayPool<byte>.Shared.Rent(64 << 10);
-        while (await stored.ReadAsync(rest, cancellationToken) > 0)
-        {
-        }
-
-        ArrayPool<byte>.Shared.Return(rest);
+        await stored.DrainAsync(cancellationToken);
         if (stored.Bytes != expected.StoredBytes || stored.Sha256() != expected.StoredSha256)
         {
             throw Damaged("its bytes do not have the SHA-256 that its manifest says");
@@ -124,6 +118,22 @@ internal sealed class HashingStream(Stream inner, bool hashes) : ReadOnlyStream
 
         Bytes += count;
         return count;
+    }
+
+    /// <summary>Reads to the end: a decoder may stop before the object's last byte, and what it left unread is hashed too.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        var rest = ArrayPool<byte>.Shared.Rent(64 << 10);
+        try
+        {
+            while (await ReadAsync(rest, cancellationToken) > 0)
+            {
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rest);
+        }
     }
 
     protected override void Dispose(bool disposing)

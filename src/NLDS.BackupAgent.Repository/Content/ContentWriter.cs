@@ -14,6 +14,7 @@ public sealed class ContentWriter : IAsyncDisposable
     /// <summary>Handing a block to another thread costs microseconds; a block this long takes hundreds to hash.</summary>
     private const int BlockBytes = 512 << 10;
 
+    private readonly IObjectStore store;
     private readonly string name;
     private readonly Codec codec;
     private readonly ObjectWriter writer;
@@ -28,6 +29,7 @@ public sealed class ContentWriter : IAsyncDisposable
 
     internal ContentWriter(IObjectStore store, string name, ObjectKey key, Codec codec, int level, int workers)
     {
+        this.store = store;
         this.name = name;
         this.codec = codec;
         writer = new ObjectWriter(store, key);
@@ -58,25 +60,25 @@ public sealed class ContentWriter : IAsyncDisposable
     public async Task<BackupObject> SealAsync(CancellationToken cancellationToken)
     {
         await EndBlockAsync(cancellationToken);
-        encoder.EndFrame(encoded);
+        encoder.End(encoded);
         await DrainAsync(cancellationToken);
         await hashing;
-        var storedBytes = writer.Length;
-        if (!await writer.SealAsync(cancellationToken))
-        {
-            throw new ObjectStoreException($"The object '{writer.Key}' exists already; it was left as it is.", isPermanent: true);
-        }
-
-        return new BackupObject
+        var content = new BackupObject
         {
             Name = name,
             Key = writer.Key.Value,
             Codec = codec.Word(),
             ContentBytes = ContentBytes,
             ContentSha256 = Convert.ToHexStringLower(contentHash.GetCurrentHash()),
-            StoredBytes = storedBytes,
+            StoredBytes = writer.Length,
             StoredSha256 = Convert.ToHexStringLower(storedHash.GetCurrentHash()),
         };
+        if (!await writer.SealAsync(cancellationToken) && !await IsStoredAsync(content, cancellationToken))
+        {
+            throw new ObjectStoreException($"The object '{writer.Key}' exists already; it was left as it is.", isPermanent: true);
+        }
+
+        return content;
     }
 
     public async ValueTask DisposeAsync()
@@ -102,6 +104,16 @@ public sealed class ContentWriter : IAsyncDisposable
         {
             await DrainAsync(cancellationToken);
         }
+    }
+
+    /// <summary>
+    /// A put whose answer was lost and that was tried again finds its own object. Reading it all is what it takes to know, and hours of work may hang on it.
+    /// </summary>
+    private async Task<bool> IsStoredAsync(BackupObject content, CancellationToken cancellationToken)
+    {
+        await using var existing = new HashingStream(await store.OpenReadAsync(writer.Key, 0, null, cancellationToken), hashes: true);
+        await existing.DrainAsync(cancellationToken);
+        return existing.Bytes == content.StoredBytes && existing.Sha256() == content.StoredSha256;
     }
 
     private async ValueTask DrainAsync(CancellationToken cancellationToken)
