@@ -15,7 +15,7 @@ namespace NLDS.BackupAgent.Repository;
 /// </summary>
 public sealed class BackupRepository(IObjectStore store, RepositoryOptions options, TimeProvider clock)
 {
-    private static readonly ObjectKey DocumentKey = new("repository.json");
+    internal static readonly ObjectKey DocumentKey = new("repository.json");
 
     /// <summary>Ranged reads in flight for one object: enough to fill a link of some ms latency, few enough for a small pod.</summary>
     private const int ParallelReads = 4;

@@ -15,7 +15,8 @@ internal sealed class TailState(TimeProvider clock)
     private DateTimeOffset? lastRecoverable;
     private DateTimeOffset? confirmedAt;
     private int gaps;
-    private string? snapshotNeeded;
+    private SnapshotNeed? snapshotNeeded;
+    private Lsn frontier;
     private string? lastError;
 
     public ContinuousStatus Read()
@@ -30,10 +31,10 @@ internal sealed class TailState(TimeProvider clock)
                 Lineage = timeline is { } t ? WalNaming.Lineage(t) : null,
                 DurablePosition = lastDurable?.Value,
                 ServerPosition = writer?.SourceEnd is { } end && end > 0 ? end : null,
-                RecoverableUntil = snapshotNeeded is null ? lastRecoverable : null,
-                ConfirmedAt = snapshotNeeded is null ? confirmedAt : null,
+                RecoverableUntil = snapshotNeeded is { LogIsReachable: false } ? null : lastRecoverable,
+                ConfirmedAt = snapshotNeeded is { LogIsReachable: false } ? null : confirmedAt,
                 Gaps = gaps,
-                SnapshotNeeded = snapshotNeeded,
+                SnapshotNeeded = snapshotNeeded?.Reason,
                 LastError = lastError,
             };
         }
@@ -66,20 +67,21 @@ internal sealed class TailState(TimeProvider clock)
 
     public void Stopped(string? reason = null) => Set("stopped", reason);
 
-    public void Streaming(uint onTimeline, LogWriter streamingTo)
+    /// <param name="durable">What was durable before this stream; the writer, to which it comes again, knows of that only with time.</param>
+    public void Streaming(uint onTimeline, Lsn durable, LogWriter streamingTo)
     {
         lock (gate)
         {
-            (state, timeline, writer, lastError) = ("streaming", onTimeline, streamingTo, null);
+            (state, timeline, frontier, writer, lastError) = ("streaming", onTimeline, durable, streamingTo, null);
         }
     }
 
     /// <summary>A base backup is needed for this reason; null when there is one that all the log since continues.</summary>
-    public void NeedSnapshot(string? reason)
+    public void NeedSnapshot(SnapshotNeed? need)
     {
         lock (gate)
         {
-            snapshotNeeded = reason;
+            snapshotNeeded = need;
         }
     }
 
@@ -108,7 +110,7 @@ internal sealed class TailState(TimeProvider clock)
             return;
         }
 
-        lastDurable = new Lsn(writer.DurablePosition);
+        lastDurable = Lsn.Max(frontier, new Lsn(writer.DurablePosition));
         if (writer.RecoverableUntil is { } until && until != lastRecoverable)
         {
             lastRecoverable = until;

@@ -135,9 +135,12 @@ public sealed partial class LogWriter : IAsyncDisposable
     /// <summary>The source says that at <paramref name="asOf"/>, by its own clock, its log ended at <paramref name="end"/>.</summary>
     public void Confirm(ulong end, DateTimeOffset asOf)
     {
-        SourceEnd = Math.Max(SourceEnd, end);
+        Announce(end);
         moments.Add(end, asOf);
     }
+
+    /// <summary>The source's log reaches at least to <paramref name="end"/>; at what moment is not known.</summary>
+    public void Announce(ulong end) => SourceEnd = Math.Max(SourceEnd, end);
 
     /// <summary>Makes what has been appended durable now rather than at the next interval.</summary>
     public void RequestFlush()
