@@ -11,9 +11,10 @@ public sealed class HouseTests
     private static readonly FeatureList House = Program.House();
 
     [Fact]
-    public void The_settings_that_ship_are_without_fault()
+    public void The_settings_that_ship_want_only_a_place_for_the_backups()
     {
         using var agent = new AgentUnderTest();
+        agent.Environment["Storage__Directory__Path"] = "/backups";
         var around = agent.Surroundings with { BinaryDirectory = Architecture.House.Root };
 
         AgentConfiguration.Load(around, null, House, new SecretScrubber()).Agent.Urls.ShouldBe("http://127.0.0.1:9464");
