@@ -51,6 +51,15 @@ public sealed class S3AnswersTests
     }
 
     [Fact]
+    public async Task A_body_is_sent_without_asking_first()
+    {
+        await using var server = new ScriptedS3(_ => ScriptedS3.Stored);
+        using var store = server.Open(NullLogger<S3ObjectStore>.Instance, ConditionalPut.On);
+        (await store.PutIfAbsentAsync(Key, new byte[100_000], None)).ShouldBeTrue();
+        server.Requests.ShouldHaveSingleItem().ShouldNotContain("Expect");
+    }
+
+    [Fact]
     public async Task A_bare_404_of_a_proxy_is_not_an_absence()
     {
         await using var server = new ScriptedS3(_ => ScriptedS3.Absent);
