@@ -26,7 +26,7 @@ public sealed class S3AnswersTests
     [InlineData("400 Bad Request", "EntityTooLarge", true, "refused")]
     public async Task Each_refusal_says_what_to_do_and_whether_waiting_helps(string status, string code, bool isPermanent, string advice)
     {
-        using var server = new ScriptedS3(_ => ScriptedS3.Error(status, code));
+        await using var server = new ScriptedS3(_ => ScriptedS3.Error(status, code));
         using var store = server.Open(NullLogger<S3ObjectStore>.Instance, ConditionalPut.On);
         Func<Task>[] calls =
         [
@@ -51,9 +51,18 @@ public sealed class S3AnswersTests
     }
 
     [Fact]
+    public async Task A_body_is_sent_without_asking_first()
+    {
+        await using var server = new ScriptedS3(_ => ScriptedS3.Stored);
+        using var store = server.Open(NullLogger<S3ObjectStore>.Instance, ConditionalPut.On);
+        (await store.PutIfAbsentAsync(Key, new byte[100_000], None)).ShouldBeTrue();
+        server.Requests.ShouldHaveSingleItem().ShouldNotContain("Expect");
+    }
+
+    [Fact]
     public async Task A_bare_404_of_a_proxy_is_not_an_absence()
     {
-        using var server = new ScriptedS3(_ => ScriptedS3.Absent);
+        await using var server = new ScriptedS3(_ => ScriptedS3.Absent);
         using var store = server.Open(NullLogger<S3ObjectStore>.Instance);
         await Should.ThrowAsync<ObjectStoreException>(() => store.HeadAsync(Key, None));
         await Should.ThrowAsync<ObjectStoreException>(() => store.OpenReadAsync(Key, 0, null, None));
@@ -62,7 +71,7 @@ public sealed class S3AnswersTests
     [Fact]
     public async Task A_body_shorter_than_announced_is_a_passing_failure()
     {
-        using var server = new ScriptedS3(_ => "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345");
+        await using var server = new ScriptedS3(_ => "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345");
         using var store = server.Open(NullLogger<S3ObjectStore>.Instance);
         await using var body = await store.OpenReadAsync(Key, 0, null, None);
         using var copy = new MemoryStream();
@@ -73,7 +82,7 @@ public sealed class S3AnswersTests
     [Fact]
     public async Task A_store_that_ignores_the_range_is_found_out()
     {
-        using var server = new ScriptedS3(_ => ScriptedS3.Answer("200 OK", "1234567890"));
+        await using var server = new ScriptedS3(_ => ScriptedS3.Answer("200 OK", "1234567890"));
         using var store = server.Open(NullLogger<S3ObjectStore>.Instance);
         (await Should.ThrowAsync<ObjectStoreException>(() => store.OpenReadAsync(Key, 5, null, None))).IsPermanent.ShouldBeTrue();
     }
@@ -81,7 +90,7 @@ public sealed class S3AnswersTests
     [Fact]
     public async Task One_object_that_is_not_deleted_is_a_failure()
     {
-        using var server = new ScriptedS3(_ => ScriptedS3.Answer(
+        await using var server = new ScriptedS3(_ => ScriptedS3.Answer(
             "200 OK", "<DeleteResult><Error><Key>a/b</Key><Code>AccessDenied</Code><Message>locked</Message></Error></DeleteResult>"));
         using var store = server.Open(NullLogger<S3ObjectStore>.Instance);
         var thrown = await Should.ThrowAsync<ObjectStoreException>(() => store.DeleteAsync([Key, new ObjectKey("c")], None));

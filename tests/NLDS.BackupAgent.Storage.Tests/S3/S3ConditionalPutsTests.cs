@@ -16,7 +16,7 @@ public sealed class S3ConditionalPutsTests
     [InlineData("400 Bad Request", "InvalidArgument")]
     public async Task A_store_that_refuses_the_header_is_put_to_without_it_and_that_is_told_once(string status, string code)
     {
-        using var server = new ScriptedS3(head => AnswerAsking(head, IsConditional(head) ? ScriptedS3.Error(status, code) : ScriptedS3.Stored));
+        await using var server = new ScriptedS3(head => AnswerAsking(head, IsConditional(head) ? ScriptedS3.Error(status, code) : ScriptedS3.Stored));
         using var store = server.Open(new Recorder(warnings));
         (await PutAsync(store, "a")).ShouldBeTrue();
         (await PutAsync(store, "b")).ShouldBeTrue();
@@ -27,7 +27,7 @@ public sealed class S3ConditionalPutsTests
     [Fact]
     public async Task A_store_that_ignores_the_header_is_found_out()
     {
-        using var server = new ScriptedS3(head => AnswerAsking(head, ScriptedS3.Stored));
+        await using var server = new ScriptedS3(head => AnswerAsking(head, ScriptedS3.Stored));
         using var store = server.Open(new Recorder(warnings));
         (await PutAsync(store, "a")).ShouldBeTrue();
         (await PutAsync(store, "b")).ShouldBeTrue();
@@ -39,7 +39,7 @@ public sealed class S3ConditionalPutsTests
     public async Task A_store_that_honours_the_header_is_relied_on_after_the_first_put()
     {
         var puts = 0;
-        using var server = new ScriptedS3(head => AnswerAsking(head, head.StartsWith("PUT", StringComparison.Ordinal) && ++puts == 2 ? ScriptedS3.Taken : ScriptedS3.Stored));
+        await using var server = new ScriptedS3(head => AnswerAsking(head, head.StartsWith("PUT", StringComparison.Ordinal) && ++puts == 2 ? ScriptedS3.Taken : ScriptedS3.Stored));
         using var store = server.Open(new Recorder(warnings));
         (await PutAsync(store, "a")).ShouldBeTrue();
         var asked = server.Requests.Count;
@@ -51,7 +51,7 @@ public sealed class S3ConditionalPutsTests
     [Fact]
     public async Task On_relies_on_the_header_and_fails_where_it_is_refused()
     {
-        using var server = new ScriptedS3(_ => ScriptedS3.Error("501 Not Implemented", "NotImplemented"));
+        await using var server = new ScriptedS3(_ => ScriptedS3.Error("501 Not Implemented", "NotImplemented"));
         using var store = server.Open(NullLogger<S3ObjectStore>.Instance, ConditionalPut.On);
         var thrown = await Should.ThrowAsync<ObjectStoreException>(() => PutAsync(store, "a"));
         thrown.IsPermanent.ShouldBeTrue();
@@ -61,7 +61,7 @@ public sealed class S3ConditionalPutsTests
     [Fact]
     public async Task Off_asks_first_and_says_nothing()
     {
-        using var server = new ScriptedS3(head => AnswerAsking(head, ScriptedS3.Stored));
+        await using var server = new ScriptedS3(head => AnswerAsking(head, ScriptedS3.Stored));
         using var store = server.Open(new Recorder(warnings), ConditionalPut.Off);
         (await PutAsync(store, "a")).ShouldBeTrue();
         server.Requests.Count(IsConditional).ShouldBe(0);

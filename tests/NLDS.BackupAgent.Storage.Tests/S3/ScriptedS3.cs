@@ -10,7 +10,7 @@ namespace NLDS.BackupAgent.Storage.Tests.S3;
 /// <summary>
 /// Says over a real connection what a test tells it to: for the answers that a sound server does not give. One answer a connection.
 /// </summary>
-internal sealed class ScriptedS3 : IDisposable
+internal sealed class ScriptedS3 : IAsyncDisposable
 {
     public const string SecretKey = "correct-horse-battery";
     public const string Absent = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n";
@@ -57,11 +57,11 @@ internal sealed class ScriptedS3 : IDisposable
         TimeProvider.System,
         logger);
 
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
-        stop.Cancel();
+        await stop.CancelAsync();
         listener.Dispose();
-        serving.ContinueWith(_ => { }, TaskScheduler.Default).GetAwaiter().GetResult();
+        await serving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         stop.Dispose();
     }
 
