@@ -93,7 +93,7 @@ public sealed partial class LogWriter : IAsyncDisposable
         frontier = new ContiguousFrontier(start);
         var known = held.Where(p => p.Lineage == lineage && p.Range.End > start).ToList();
         known.ForEach(p => frontier.Add(p.Range));
-        this.held = new Queue<LogPiece>(known.Where(p => !p.IsSegment).OrderBy(p => p.Range.End));
+        this.held = new Queue<LogPiece>(known.OrderBy(p => p.Range.End));
         pending = new LogStretch(Math.Max(start, frontier.Position));
         merge = new LogStretch(start);
         encoder = ContentEncoder.Create(archive.Codec, archive.Level, workers: 0);
@@ -255,19 +255,24 @@ public sealed partial class LogWriter : IAsyncDisposable
     private async ValueTask AtBoundaryAsync()
     {
         await CutFrameAsync();
+        var isHeld = false;
         while (held.TryPeek(out var piece) && piece.Range.End <= position)
         {
             held.Dequeue();
             if (piece.Range.End == position)
             {
                 await CompareAsync(piece);
-                segment.AddChunk(piece.Key);
+                isHeld |= piece.IsSegment;
+                if (!piece.IsSegment)
+                {
+                    segment.AddChunk(piece.Key);
+                }
             }
         }
 
         if (position == segment.Range.End)
         {
-            await EndSegmentAsync();
+            await (isHeld ? PassSegmentAsync() : EndSegmentAsync());
         }
     }
 
@@ -397,6 +402,19 @@ public sealed partial class LogWriter : IAsyncDisposable
 
         var (lastChunk, recorded) = (chunkTask, TakeMarks());
         segmentTasks.Add(Beside(() => SealSegmentAsync(ended, seal, lastChunk, recorded)));
+        segment = Open(position);
+        pending.Restart(position);
+        merge.Restart(position);
+    }
+
+    /// <summary>The archive holds this whole segment already, and it was compared before anything behind it may be put.</summary>
+    private async Task PassSegmentAsync()
+    {
+        var passed = segment;
+        await chunkTask;
+        await DurableAsync(passed.Range, TakeMarks());
+        await DeleteAsync(passed.Chunks);
+        await passed.DisposeAsync();
         segment = Open(position);
         pending.Restart(position);
         merge.Restart(position);
