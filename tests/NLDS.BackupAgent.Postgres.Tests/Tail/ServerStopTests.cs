@@ -65,6 +65,7 @@ public sealed class ServerStopTests
         await using var server = await TestServers.StartAsync();
         var store = new MemoryObjectStore();
         await using var agent = TestAgent.Start(server, store);
+        await agent.UntilDurableAsync(await server.WriteAsync());
         await using var load = await WriteLoad.StartAsync(server);
         for (var round = 0; round < 3; round++)
         {
