@@ -68,8 +68,13 @@ internal sealed partial class WalSession(
         }
         catch (OperationCanceledException)
         {
-            // The status loop ended the session and has the reason.
-            await SaveWhatCameAsync();
+            // The status loop ended the session and has the reason. Only a dead connection leaves time for the store: a server that stops waits for this one.
+            await status.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (status.Exception?.InnerException is ConnectionLostException)
+            {
+                await SaveWhatCameAsync();
+            }
+
             await status;
             throw;
         }

@@ -44,7 +44,7 @@ public sealed partial class LogWriter : IAsyncDisposable
     private readonly ContentEncoder encoder;
     private readonly ContiguousFrontier frontier;
     private readonly ConfirmedMoments moments = new();
-    private readonly HeldChunks held;
+    private readonly HeldPieces held;
     private readonly LogPublisher publisher;
     private readonly UploadsInFlight uploads;
     private readonly CancellationTokenSource abandoned = new();
@@ -99,7 +99,7 @@ public sealed partial class LogWriter : IAsyncDisposable
         this.logger = logger;
         position = received = start;
         frontier = new ContiguousFrontier(start);
-        this.held = new HeldChunks([.. held], lineage, start);
+        this.held = new HeldPieces([.. held], lineage, start);
         publisher = new LogPublisher(archive, AddDurable);
         segment = Open(start);
         pending = new LogStretch(this.held.CoveredTo);
@@ -392,6 +392,12 @@ public sealed partial class LogWriter : IAsyncDisposable
         var piece = new LogPiece(archive.SegmentKey(lineage, ended.Range), lineage, ended.Range, archive.Codec, bytes, IsSegment: true);
         var (lastChunk, recorded) = (uploads.Chunk, TakeMarks());
         await uploads.BeginSegmentAsync(() => publisher.SealSegmentAsync(ended, piece, seal, recorded, lastChunk, abandoned.Token));
+        if (held.HasSegmentEndingAt(position))
+        {
+            // It is compared with what the archive holds before anything behind it may be put: a copy of the source must not leave a trace.
+            await uploads.AllSucceededAsync();
+        }
+
         segment = Open(position);
         pending.Restart(Math.Max(position, pending.Start));
         merge.Restart(position);

@@ -12,6 +12,7 @@ public sealed class NetworkTests
         await using var proxy = TcpProxy.Start(server.Host, server.Port);
         var store = new MemoryObjectStore();
         await using var agent = TestAgent.Start(server, store, o => o.Port = proxy.Port);
+        await agent.UntilDurableAsync(await server.WriteAsync());
         await using var load = await WriteLoad.StartAsync(server);
         for (var cut = 0; cut < 5; cut++)
         {

@@ -13,6 +13,11 @@ public sealed class RestartTests
         var random = new Random(seed);
         await using var server = await TestServers.StartAsync();
         var store = new MemoryObjectStore();
+        await using (var first = TestAgent.Start(server, store))
+        {
+            await first.UntilDurableAsync(await server.WriteAsync());
+        }
+
         await using var load = await WriteLoad.StartAsync(server);
         for (var life = 0; life < 12; life++)
         {

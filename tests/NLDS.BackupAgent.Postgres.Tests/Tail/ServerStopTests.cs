@@ -2,7 +2,6 @@ using System.Globalization;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
-using NLDS.BackupAgent.Testing.Storage;
 
 namespace NLDS.BackupAgent.Postgres.Tests.Tail;
 
@@ -37,22 +36,24 @@ public sealed class ServerStopTests
     {
         var timing = TestAgent.Impatient with { ReplyBound = TimeSpan.FromSeconds(2) };
         await using var server = await TestServers.StartAsync();
-        await using var agent = TestAgent.Start(server, new MemoryObjectStore(), timing: timing);
+        var store = new GatedObjectStore(new MemoryObjectStore());
+        await using var agent = TestAgent.Start(server, store, timing: timing);
         await agent.UntilDurableAsync(await server.WriteAsync());
-        agent.Store.FailWhen((_, operation) => operation is "put" or "replace" or "part" or "complete" ? Fault.Hang : null);
-        if (underLoad)
+        store.Close();
+        try
         {
-            // More than all buffers between the server and the store hold.
-            await server.WriteAsync(kilobytes: 40_000);
+            // Under load it is more than all buffers between the server and the store hold.
+            await server.WriteAsync(kilobytes: underLoad ? 40_000 : 10);
+            await agent.UntilAsync(_ => store.Waiting > 0, "the store hangs");
+
+            var took = await StopAsync(server);
+
+            took.ShouldBeLessThan((timing.ReplyBound * 2) + Healthy, server.ReadLog());
         }
-        else
+        finally
         {
-            await server.WriteAsync();
+            store.Open();
         }
-
-        var took = await StopAsync(server);
-
-        took.ShouldBeLessThan(timing.ReplyBound * 2 + Healthy + TimeSpan.FromSeconds(3), server.ReadLog());
     }
 
     [Theory]
@@ -64,6 +65,7 @@ public sealed class ServerStopTests
         await using var server = await TestServers.StartAsync();
         var store = new MemoryObjectStore();
         await using var agent = TestAgent.Start(server, store);
+        await agent.UntilDurableAsync(await server.WriteAsync());
         await using var load = await WriteLoad.StartAsync(server);
         for (var round = 0; round < 3; round++)
         {

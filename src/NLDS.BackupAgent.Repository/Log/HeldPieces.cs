@@ -2,16 +2,22 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace NLDS.BackupAgent.Repository.Log;
 
-/// <summary>The chunks that the archive held when a writer began, in the order in which the log that is received again passes their ends.</summary>
-internal sealed class HeldChunks
+/// <summary>What the archive held when a writer began; the chunks in the order in which the log that is received again passes their ends.</summary>
+internal sealed class HeldPieces
 {
     private readonly Queue<LogPiece> chunks;
+    private readonly HashSet<ulong> segmentEnds;
 
-    public HeldChunks(IReadOnlyCollection<LogPiece> held, string lineage, ulong start)
+    public HeldPieces(IReadOnlyCollection<LogPiece> held, string lineage, ulong start)
     {
         CoveredTo = LogCover.Find(held, lineage, start).End;
-        chunks = new Queue<LogPiece>(held.Where(p => p.Lineage == lineage && p.Range.End > start && !p.IsSegment).OrderBy(p => p.Range.End));
+        var ahead = held.Where(p => p.Lineage == lineage && p.Range.End > start).ToList();
+        chunks = new Queue<LogPiece>(ahead.Where(p => !p.IsSegment).OrderBy(p => p.Range.End));
+        segmentEnds = [.. ahead.Where(p => p.IsSegment).Select(p => p.Range.End)];
     }
+
+    /// <summary>A whole segment that ends here is in the archive.</summary>
+    public bool HasSegmentEndingAt(ulong position) => segmentEnds.Contains(position);
 
     /// <summary>The archive says that it holds everything before this: nothing before it needs a chunk of its own.</summary>
     public ulong CoveredTo { get; }
