@@ -21,9 +21,9 @@ internal sealed class HalfBodyStream : MemoryStream
         return new HalfBodyStream(whole.ToArray()[..(int)(whole.Length / 2)]);
     }
 
-    public override int Read(Span<byte> buffer) => base.Read(buffer) is > 0 and var read ? read : buffer.IsEmpty ? 0 : throw Broken();
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+    /// <summary>What reads into a span comes here too: a class derived from MemoryStream is asked through its arrays.</summary>
+    public override int Read(byte[] buffer, int offset, int count) =>
+        base.Read(buffer, offset, count) is > 0 and var read ? read : count == 0 ? 0 : throw Broken();
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
