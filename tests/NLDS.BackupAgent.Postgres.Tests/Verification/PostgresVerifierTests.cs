@@ -88,11 +88,17 @@ public sealed class PostgresVerifierTests(RecordedArchive archive) : IClassFixtu
     /// <summary>A document may say something else when it is damaged, and then that is found to be wrong.</summary>
     private static bool IsDocument(ObjectKey key) => key.Value.EndsWith(".json", StringComparison.Ordinal);
 
-    /// <summary>One backup and the beginning and the end of the log: reading all back for each object of the rest would only take time.</summary>
+    /// <summary>One backup, and of the log one whole segment, one chunk and what lies beside: reading all back for each of the rest would only take time.</summary>
     private async Task<List<ObjectInfo>> SampleAsync()
     {
         var all = await archive.Store.ListAsync("postgres/");
         var segments = all.Where(o => o.Key.Value.StartsWith("postgres/wal/0", StringComparison.Ordinal)).ToList();
-        return [.. all.Except(segments.Skip(2)).Where(o => !o.Key.Value.Contains(archive.FirstBackup, StringComparison.Ordinal))];
+        var chunks = all.Where(o => o.Key.Value.StartsWith("postgres/wal/tail/0", StringComparison.Ordinal)).ToList();
+        return
+        [
+            .. all.Except(segments).Except(chunks).Where(o => !o.Key.Value.Contains(archive.FirstBackup, StringComparison.Ordinal)),
+            segments[segments.Count / 2],
+            chunks[0],
+        ];
     }
 }
