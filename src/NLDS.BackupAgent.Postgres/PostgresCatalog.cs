@@ -17,6 +17,9 @@ internal sealed record BaseBackup(SealedBackup Sealed, BaseBackupDetails Details
     public WalSegmentSize SegmentSize => new(Details.WalSegmentBytes);
 }
 
+/// <summary>Why a fresh base backup is needed, and whether the end of the log can be restored without it.</summary>
+internal sealed record SnapshotNeed(string Reason, bool LogIsReachable);
+
 /// <summary>Where this source's things lie in the repository, and whose they are.</summary>
 internal sealed class PostgresCatalog(BackupRepository repository)
 {
@@ -71,31 +74,40 @@ internal sealed class PostgresCatalog(BackupRepository repository)
         }
     }
 
-    /// <summary>Why the log that is being received cannot be reached from any base backup, or null when it can.</summary>
-    public async Task<string?> WhySnapshotNeededAsync(LogInventory inventory, TimelineHistory history, CancellationToken cancellationToken)
+    /// <summary>The newest base backup that a server of this history continues.</summary>
+    public async Task<BaseBackup?> NewestAsync(TimelineHistory history, CancellationToken cancellationToken)
     {
         var backups = await ListBackupsAsync(cancellationToken);
-        var newest = backups.Where(b => history.Contains(b.Details.EndTimeline)).MaxBy(b => b.End.Value);
+        return backups.Where(b => history.Contains(b.Details.EndTimeline)).MaxBy(b => b.End.Value);
+    }
+
+    /// <summary>Why a fresh base backup is needed, or null when the newest one and the log since then are enough. Pure.</summary>
+    public static SnapshotNeed? WhySnapshotNeeded(BaseBackup? newest, LogInventory inventory, TimelineHistory history)
+    {
         if (newest is null)
         {
-            return "there is no base backup yet";
-        }
-
-        if (newest.Details.EndTimeline != history.Timeline)
-        {
-            return $"the server has moved to timeline {history.Timeline} since the last base backup";
+            return new SnapshotNeed("there is no base backup yet", LogIsReachable: false);
         }
 
         var gap = inventory.Gaps.Where(g => g.End > newest.Start.Value && history.Contains(WalNaming.Timeline(g.Lineage))).MaxBy(g => g.End);
-        return gap is null ? null : $"WAL is missing from {new Lsn(gap.Start)} to {new Lsn(gap.End)}";
+        if (gap is not null)
+        {
+            return new SnapshotNeed($"WAL is missing from {new Lsn(gap.Start)} to {new Lsn(gap.End)}", LogIsReachable: false);
+        }
+
+        return newest.Details.EndTimeline == history.Timeline
+            ? null
+            : new SnapshotNeed($"the server has moved to timeline {history.Timeline} since the last base backup", LogIsReachable: true);
     }
 
-    /// <summary>Chunks whose bytes a whole segment holds: left behind by an agent that died between the two.</summary>
-    public static async Task RemoveCoveredChunksAsync(LogArchive archive, LogInventory inventory, CancellationToken cancellationToken)
+    /// <summary>Removes the chunks whose bytes a whole segment holds, left behind by an agent that died between the two.</summary>
+    /// <returns>The inventory without them.</returns>
+    public static async Task<LogInventory> RemoveCoveredChunksAsync(LogArchive archive, LogInventory inventory, CancellationToken cancellationToken)
     {
         var segments = inventory.Pieces.Where(p => p.IsSegment).Select(p => (p.Lineage, p.Range)).ToHashSet();
         List<LogPiece> covered =
             [.. inventory.Pieces.Where(p => !p.IsSegment && segments.Contains((p.Lineage, archive.Naming.SegmentAt(p.Range.Start))))];
         await archive.RemoveAsync(covered, cancellationToken);
+        return inventory with { Pieces = [.. inventory.Pieces.Except(covered)] };
     }
 }

@@ -34,7 +34,7 @@ internal static class PostgresFailure
             "3D000" => Permanent($"{message} on {options.Host}:{options.Port}. Set Postgres:Database (POSTGRES_DB) to one that exists."),
             "53300" => Transient($"PostgreSQL at {where} has no connection left: {message}. Raise max_wal_senders or max_connections."),
             "53400" => Permanent($"PostgreSQL at {where} has no replication slot left: {message}. Raise max_replication_slots, or drop a slot that nobody uses."),
-            "57P03" or "57P01" => Transient($"PostgreSQL at {where} is starting or stopping: {message}."),
+            SqlStates.CannotConnectNow or "57P01" => Transient($"PostgreSQL at {where} is starting or stopping: {message}."),
             SqlStates.ObjectNotInPrerequisiteState when message.Contains("wal_level", StringComparison.Ordinal) => Permanent(
                 $"PostgreSQL at {where} has wal_level too low: {message}. Set wal_level = replica and restart the server."),
             SqlStates.ObjectInUse => Transient(

@@ -26,6 +26,7 @@ internal sealed class PostgresSource(
     public async Task<SealedBackup> TakeAsync(IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
         var backup = await taker.TakeAsync(progress, cancellationToken);
+        tail.State.RestoresFrom(PostgresCatalog.Read(backup));
         tail.State.NeedSnapshot(null);
         return backup;
     }

@@ -15,10 +15,13 @@ namespace NLDS.BackupAgent.Repository;
 /// </summary>
 public sealed class BackupRepository(IObjectStore store, RepositoryOptions options, TimeProvider clock)
 {
-    private static readonly ObjectKey DocumentKey = new("repository.json");
+    internal static readonly ObjectKey DocumentKey = new("repository.json");
 
     /// <summary>Ranged reads in flight for one object: enough to fill a link of some ms latency, few enough for a small pod.</summary>
     private const int ParallelReads = 4;
+
+    /// <summary>Backups of one source begin seconds apart at most a few times; more taken ids mean a wrong clock, not a busy agent.</summary>
+    private const int MaximumClaims = 60;
 
     internal static string AgentVersion { get; } =
         typeof(BackupRepository).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
@@ -72,16 +75,20 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     /// <summary>Begins a backup under an id of its own: now, or the next free second.</summary>
     public async Task<BackupSession> BeginBackupAsync(SnapshotLayout layout, CancellationToken cancellationToken)
     {
-        var began = Clock.GetUtcNow();
-        for (var id = BackupId.At(began); ; id = id.Next())
+        var (began, session) = (Clock.GetUtcNow(), Guid.NewGuid());
+        var id = BackupId.At(began);
+        for (var attempt = 0; attempt < MaximumClaims; attempt++, id = id.Next())
         {
-            var claim = new BackupClaim(layout.Source, id.ToString(), began, AgentVersion);
-            var bytes = JsonSerializer.SerializeToUtf8Bytes(claim, BackupJson.Default.BackupClaim);
-            if (await Store.PutIfAbsentAsync(layout.Claim(id), bytes, cancellationToken))
+            var claim = JsonSerializer.SerializeToUtf8Bytes(
+                new BackupClaim(layout.Source, id.ToString(), began, AgentVersion, session), BackupJson.Default.BackupClaim);
+            if (await Store.PutIfAbsentAsync(layout.Claim(id), claim, cancellationToken) || await HoldsAsync(layout.Claim(id), claim, cancellationToken))
             {
                 return new BackupSession(this, layout, id, began);
             }
         }
+
+        throw new ObjectStoreException(
+            $"The {MaximumClaims} ids from {BackupId.At(began)} on are all taken in {Description}. Is this machine's clock right?", isPermanent: false);
     }
 
     /// <summary>All sealed backups of a source, oldest first.</summary>
@@ -101,7 +108,7 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     }
 
     /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>
-    public Stream OpenRead(BackupObject content) => new ContentReader(Store, content, ParallelReads);
+    public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, ParallelReads);
 
     /// <summary>Makes sure that an object is there in its full length, without reading it.</summary>
     /// <exception cref="NotRestorableException">It is missing or of another size.</exception>
@@ -142,11 +149,25 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
             : await ReadDocumentAsync(IdentityKey(source), type, cancellationToken);
     }
 
+    /// <summary>A put whose answer was lost and that was tried again finds its own object.</summary>
+    private async Task<bool> HoldsAsync(ObjectKey key, byte[] content, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await Store.ReadAllAsync(key, cancellationToken)).AsSpan().SequenceEqual(content);
+        }
+        catch (ObjectNotFoundException)
+        {
+            // Another session gave its id up just now.
+            return false;
+        }
+    }
+
     private static ObjectKey IdentityKey(string source) => new($"{source}/identity.json");
 
     private async Task<SealedBackup> ReadManifestAsync(ObjectKey key, BackupId id, SnapshotLayout layout, CancellationToken cancellationToken)
     {
-        var manifest = await ReadDocumentAsync(key, BackupJson.Default.BackupManifest, cancellationToken);
+        var manifest = Parse(key, await Store.ReadAllAsync(key, cancellationToken), bytes => ManifestDocument.Read(bytes));
         if (manifest.Format > BackupManifest.CurrentFormat)
         {
             throw new NotRestorableException(
@@ -158,12 +179,16 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
             : throw new NotRestorableException($"The manifest '{key}' is damaged: it describes another backup.");
     }
 
-    private async Task<T> ReadDocumentAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    private async Task<T> ReadDocumentAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken) => Parse(
+        key,
+        await Store.ReadAllAsync(key, cancellationToken),
+        bytes => JsonSerializer.Deserialize(bytes, type) ?? throw new JsonException("It is empty."));
+
+    private T Parse<T>(ObjectKey key, byte[] bytes, Func<byte[], T> parse)
     {
-        var bytes = await Store.ReadAllAsync(key, cancellationToken);
         try
         {
-            return JsonSerializer.Deserialize(bytes, type) ?? throw new JsonException("null");
+            return parse(bytes);
         }
         catch (JsonException)
         {

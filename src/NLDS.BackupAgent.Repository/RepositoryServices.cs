@@ -1,16 +1,18 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository;
 
 public static class RepositoryServices
 {
-    /// <summary>Adds <see cref="BackupRepository"/> over the registered store.</summary>
+    /// <summary>Adds <see cref="BackupRepository"/> over the registered store, and the store's check.</summary>
     public static IServiceCollection AddRepository(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddOptions<RepositoryOptions>().Bind(configuration.GetSection(RepositoryOptions.Section));
+        services.AddSingleton<IRepositoryCheck, StoreCheck>();
         return services.AddSingleton(provider => new BackupRepository(
             provider.GetRequiredService<IObjectStore>(),
             provider.GetRequiredService<IOptions<RepositoryOptions>>().Value,

@@ -28,9 +28,9 @@ internal abstract class ForwardReadStream : Stream
     public sealed override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-    /// <summary>For the codecs that read synchronously. Nothing here needs a particular thread, so blocking one is safe.</summary>
+    /// <summary>For the codecs that read synchronously. On the pool, so that a caller that has a synchronisation context is not waited for by itself.</summary>
     public sealed override int Read(byte[] buffer, int offset, int count) =>
-        ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
+        Task.Run(() => ReadAsync(buffer.AsMemory(offset, count)).AsTask()).GetAwaiter().GetResult();
 
     public sealed override void Flush()
     {

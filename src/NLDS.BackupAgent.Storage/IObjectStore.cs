@@ -11,6 +11,9 @@ public interface IObjectStore
     /// <summary>Where this is, for messages: <c>s3://bucket/prefix</c>, a directory's path. Holds no secret.</summary>
     string Description { get; }
 
+    /// <summary>How long the parts of an upload should be at first.</summary>
+    int PartBytes => ObjectWriter.DefaultPartBytes;
+
     /// <summary>
     /// Stores <paramref name="content"/> unless an object of this name exists.
     /// </summary>

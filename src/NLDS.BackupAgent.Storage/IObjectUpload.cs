@@ -15,7 +15,7 @@ public interface IObjectUpload : IAsyncDisposable
     /// <param name="offset">Where the part begins in the object.</param>
     Task PutPartAsync(int number, long offset, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
 
-    /// <summary>Makes the object visible and durable, of exactly the parts put.</summary>
+    /// <summary>Makes the object visible and durable, of exactly the parts put. May be called again when its answer was lost.</summary>
     /// <returns>False when the name was taken meanwhile; then nothing has changed there. A store that cannot refuse the replacement of a multipart
     /// object checks just before it completes: callers give large objects unique names.</returns>
     Task<bool> CompleteAsync(CancellationToken cancellationToken);

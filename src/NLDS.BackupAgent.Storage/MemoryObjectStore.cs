@@ -127,6 +127,7 @@ public sealed class MemoryObjectStore(TimeProvider? time = null) : IObjectStore
     {
         private readonly UploadParts parts = new(key);
         private readonly Dictionary<int, byte[]> contents = [];
+        private bool completed;
 
         public ObjectKey Key => key;
 
@@ -149,7 +150,14 @@ public sealed class MemoryObjectStore(TimeProvider? time = null) : IObjectStore
             var whole = parts.Whole();
             lock (contents)
             {
-                return Task.FromResult(store.TryAdd(key, [.. whole.SelectMany(part => contents[part.Number])]));
+                var content = new byte[whole.Sum(part => (long)part.Bytes)];
+                foreach (var part in whole)
+                {
+                    contents[part.Number].CopyTo(content, part.Offset);
+                }
+
+                completed = completed || store.TryAdd(key, content);
+                return Task.FromResult(completed);
             }
         }
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.ExceptionServices;
 
 namespace NLDS.BackupAgent.Storage;
@@ -16,15 +15,17 @@ public sealed class ObjectWriter : IAsyncDisposable
     /// <summary>S3's lower limit on every part but the last.</summary>
     public const int MinimumPartBytes = 5 << 20;
 
-    public const int DefaultPartBytes = 8 << 20;
+    /// <summary>The smallest that S3 takes: three of them are in memory for each object that is being written.</summary>
+    public const int DefaultPartBytes = MinimumPartBytes;
 
     /// <summary>
-    /// After this many parts the part size doubles, so that 10,000 parts hold 31 times 2,000 first parts (496 GiB at 8 MiB) while objects up to 16 GiB
+    /// After this many parts the part size doubles, so that 10,000 parts hold 31 times 2,000 first parts (302 GiB at 5 MiB) while objects up to 10 GiB
     /// are written with the smallest buffers.
     /// </summary>
     private const int PartsPerSize = 2_000;
 
     private const int SmallestBuffer = 64 << 10;
+    private const int BufferGrowth = 8;
 
     private readonly IObjectStore store;
     private readonly int partBytes;
@@ -38,13 +39,15 @@ public sealed class ObjectWriter : IAsyncDisposable
     private long offset;
     private ExceptionDispatchInfo? failure;
     private bool ended;
+    private bool disposed;
 
-    public ObjectWriter(IObjectStore store, ObjectKey key, int partBytes = DefaultPartBytes, int parallelParts = 3)
+    /// <param name="partBytes">Length of the first parts; the store's own preference when null.</param>
+    public ObjectWriter(IObjectStore store, ObjectKey key, int? partBytes = null, int parallelParts = 2)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(partBytes, MinimumPartBytes);
+        this.partBytes = partBytes ?? store.PartBytes;
+        ArgumentOutOfRangeException.ThrowIfLessThan(this.partBytes, MinimumPartBytes, nameof(partBytes));
         ArgumentOutOfRangeException.ThrowIfLessThan(parallelParts, 1);
         this.store = store;
-        this.partBytes = partBytes;
         this.parallelParts = parallelParts;
         Key = key;
     }
@@ -86,17 +89,20 @@ public sealed class ObjectWriter : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        ended = true;
+        if (disposed)
+        {
+            return;
+        }
+
+        ended = disposed = true;
         await abandoned.CancelAsync();
         await Task.WhenAll(parts).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        parts.Clear();
         if (upload is not null)
         {
             await upload.DisposeAsync();
-            upload = null;
         }
 
-        Return(buffer);
+        PartBuffers.Return(buffer);
         buffer = [];
         filled = 0;
         abandoned.Dispose();
@@ -180,11 +186,11 @@ public sealed class ObjectWriter : IAsyncDisposable
         }
         finally
         {
-            Return(rented);
+            PartBuffers.Return(rented);
         }
     }
 
-    /// <summary>Grows in steps of four, so that the many small objects never hold a part's worth of memory.</summary>
+    /// <summary>Grows in few sizes, so that buffers can be used again, and from a small one, so that the many small objects never hold a part's worth of memory.</summary>
     private void Reserve(int wanted)
     {
         if (wanted <= buffer.Length)
@@ -192,17 +198,15 @@ public sealed class ObjectWriter : IAsyncDisposable
             return;
         }
 
-        var larger = ArrayPool<byte>.Shared.Rent((int)Math.Min(CurrentPartBytes, Math.Max(Math.Max(buffer.Length * 4L, SmallestBuffer), wanted)));
-        buffer.AsSpan(0, filled).CopyTo(larger);
-        Return(buffer);
-        buffer = larger;
-    }
-
-    private static void Return(byte[] rented)
-    {
-        if (rented.Length > 0)
+        var size = Math.Max(buffer.Length, SmallestBuffer);
+        while (size < wanted)
         {
-            ArrayPool<byte>.Shared.Return(rented);
+            size *= BufferGrowth;
         }
+
+        var larger = PartBuffers.Rent(Math.Min(CurrentPartBytes, size));
+        buffer.AsSpan(0, filled).CopyTo(larger);
+        PartBuffers.Return(buffer);
+        buffer = larger;
     }
 }

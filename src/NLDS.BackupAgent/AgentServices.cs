@@ -38,6 +38,8 @@ internal static class AgentServices
             logging.AddFilter(category, LogLevel.Warning);
         }
 
+        // What the framework says of a failed start or a broken service is what the exit already says in better words.
+        logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         logging.AddConfiguration(configuration.Settings.GetSection("Logging"));
         logging.AddProvider(new LineLoggerProvider(around.Error, configuration.Agent.LogFormat, around.Time));
     }

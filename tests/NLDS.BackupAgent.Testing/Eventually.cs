@@ -1,25 +1,26 @@
 namespace NLDS.BackupAgent.Testing;
 
-/// <summary>Waits for what is about to happen, by looking, up to a deadline.</summary>
+/// <summary>Waits for what another process brings about and nobody tells us of: looks again and again, and gives up after a deadline that no healthy machine needs.</summary>
 public static class Eventually
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan DefaultDeadline = TimeSpan.FromSeconds(60);
 
-    /// <exception cref="TimeoutException">It did not happen.</exception>
-    public static async Task HoldsAsync(Func<Task<bool>> condition, string what)
+    public static Task TrueAsync(Func<bool> condition, string what, TimeSpan? deadline = null, Func<string>? details = null) =>
+        TrueAsync(() => Task.FromResult(condition()), what, deadline, details);
+
+    /// <exception cref="TimeoutException">It did not become true in time.</exception>
+    public static async Task TrueAsync(Func<Task<bool>> condition, string what, TimeSpan? deadline = null, Func<string>? details = null)
     {
         var began = TimeProvider.System.GetTimestamp();
         while (!await condition())
         {
-            if (TimeProvider.System.GetElapsedTime(began) > Deadline)
+            if (TimeProvider.System.GetElapsedTime(began) > (deadline ?? DefaultDeadline))
             {
-                throw new TimeoutException($"In {Deadline.TotalSeconds} s it did not happen that {what}.");
+                throw new TimeoutException($"Waited {deadline ?? DefaultDeadline} in vain until {what}. {details?.Invoke()}");
             }
 
-            await Task.Delay(Interval, TimeProvider.System);
+            await Task.Delay(PollInterval, TimeProvider.System);
         }
     }
-
-    public static Task HoldsAsync(Func<bool> condition, string what) => HoldsAsync(() => Task.FromResult(condition()), what);
 }

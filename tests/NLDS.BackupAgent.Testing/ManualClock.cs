@@ -5,6 +5,7 @@ public sealed class ManualClock(DateTimeOffset? start = null) : TimeProvider
 {
     private readonly Lock gate = new();
     private readonly List<ManualTimer> timers = [];
+    private readonly List<(TimeSpan Within, TaskCompletionSource Seen)> waiters = [];
     private DateTimeOffset now = start ?? new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -44,6 +45,38 @@ public sealed class ManualClock(DateTimeOffset? start = null) : TimeProvider
         return due is not null;
     }
 
+    /// <summary>Completes when somebody waits for a moment at most this far away: how a test knows that a pause has begun.</summary>
+    public Task WaitForTimerAsync(TimeSpan within)
+    {
+        lock (gate)
+        {
+            var seen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            waiters.Add((within, seen));
+            TellWaiters();
+            return seen.Task;
+        }
+    }
+
+    /// <summary>Lets a call have all the pauses it wants, as long as none is longer than <paramref name="within"/>.</summary>
+    public async Task<T> PassUntilAsync<T>(Task<T> call, TimeSpan within)
+    {
+        while (await Task.WhenAny(call, WaitForTimerAsync(within)) != call)
+        {
+            AdvanceToNextTimer();
+        }
+
+        return await call;
+    }
+
+    private void TellWaiters()
+    {
+        foreach (var waiter in waiters.Where(waiter => timers.Any(timer => timer.Due - now <= waiter.Within)).ToList())
+        {
+            waiters.Remove(waiter);
+            waiter.Seen.SetResult();
+        }
+    }
+
     private ManualTimer? NextDue(DateTimeOffset until)
     {
         lock (gate)
@@ -52,6 +85,7 @@ public sealed class ManualClock(DateTimeOffset? start = null) : TimeProvider
             var reached = due?.Due ?? until;
             now = reached > now && reached != DateTimeOffset.MaxValue ? reached : now;
             due?.Rearm();
+            TellWaiters();
             return due;
         }
     }
@@ -84,6 +118,7 @@ public sealed class ManualClock(DateTimeOffset? start = null) : TimeProvider
                 {
                     Due = clock.now + dueTime;
                     clock.timers.Add(this);
+                    clock.TellWaiters();
                 }
 
                 return true;

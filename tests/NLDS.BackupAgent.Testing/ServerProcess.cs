@@ -57,8 +57,16 @@ public sealed partial class ServerProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>SIGSTOP: it keeps its connections and answers nothing.</summary>
-    public void Pause() => Signal(Stop);
+    /// <summary>SIGSTOP: it keeps its connections and answers nothing. Returns when the last of its threads stands still.</summary>
+    public void Pause()
+    {
+        Signal(Stop);
+        var wait = default(SpinWait);
+        while (Directory.EnumerateDirectories($"/proc/{process.Id}/task").Any(thread => !IsStopped(thread)))
+        {
+            wait.SpinOnce();
+        }
+    }
 
     public void Resume() => Signal(Continue);
 
@@ -70,6 +78,13 @@ public sealed partial class ServerProcess : IAsyncDisposable
         await watcher.WaitForExitAsync();
         process.Dispose();
         watcher.Dispose();
+    }
+
+    /// <summary>The state follows the name, which is in parentheses and may hold anything (proc(5), /proc/pid/stat).</summary>
+    private static bool IsStopped(string thread)
+    {
+        var stat = File.ReadAllText(Path.Combine(thread, "stat"));
+        return stat[stat.LastIndexOf(')') + 2] == 'T';
     }
 
     private void Signal(int signal)

@@ -23,10 +23,12 @@ internal sealed partial class BaseBackupTaker(
 
     public async Task<SealedBackup> TakeAsync(IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
+        var warnings = new ServerWarnings();
         try
         {
             await using var connection = await ReplicationConnection.OpenAsync(
-                options.ToConnectionSettings(clock) with { ApplicationName = options.ApplicationName + "-base" }, cancellationToken);
+                options.ToConnectionSettings(clock) with { ApplicationName = options.ApplicationName + "-base", OnNotice = warnings.Take },
+                cancellationToken);
             var server = await connection.IdentifySystemAsync(cancellationToken);
             var size = await connection.ShowWalSegmentSizeAsync(cancellationToken);
             await catalog.BindAsync(server.SystemIdentifier, size, cancellationToken);
@@ -71,6 +73,14 @@ internal sealed partial class BaseBackupTaker(
                 LogSealed(backup.Id, backup.ContentBytes, backup.StoredBytes, end.EndLsn);
                 return backup;
             }
+        }
+        catch (PostgresServerException damage) when (damage.SqlState == SqlStates.DataCorrupted)
+        {
+            throw new SourceException(
+                $"The base backup was discarded, because the server found damaged pages in its own files: {warnings.OrElse(damage.ServerMessage)} "
+                + "Restore the damaged relations from an older backup, or drop and make them anew; older backups were left alone.",
+                isPermanent: true,
+                damage);
         }
         catch (Exception failure) when (PostgresFailure.IsExpected(failure))
         {

@@ -59,9 +59,14 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
 
     private async Task WaitUntilAsync(Func<Task<bool>> condition, string what, CancellationToken cancellationToken)
     {
-        var began = clock.GetTimestamp();
+        var (began, durable) = (clock.GetTimestamp(), Tail.Read().DurablePosition);
         while (!await condition())
         {
+            if (Tail.Read().DurablePosition is var now && now != durable)
+            {
+                (began, durable) = (clock.GetTimestamp(), now);
+            }
+
             if (clock.GetElapsedTime(began) > Patience)
             {
                 var error = Tail.Read().LastError;

@@ -17,6 +17,9 @@ internal static class SqlStates
     /// <summary>The slot was invalidated.</summary>
     public const string ObjectNotInPrerequisiteState = "55000";
 
+    /// <summary>The server is starting or stopping.</summary>
+    public const string CannotConnectNow = "57P03";
+
     public const string UndefinedObject = "42704";
 
     public const string DuplicateObject = "42710";

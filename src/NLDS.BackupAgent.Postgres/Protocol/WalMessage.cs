@@ -16,7 +16,9 @@ internal readonly record struct WalMessage
     /// <summary>Data: the position after the payload's last byte.</summary>
     public Lsn End => Start + (ulong)Payload.Length;
 
-    /// <summary>Data and keepalive: how far the server's own WAL is flushed, which may be far beyond this message.</summary>
+    /// <summary>
+    /// Data: how far the server's own WAL was flushed when it read these bytes, which may be far beyond them. Keepalive: how far it has sent.
+    /// </summary>
     public Lsn ServerEnd { get; init; }
 
     /// <summary>Data and keepalive: by the server's clock.</summary>

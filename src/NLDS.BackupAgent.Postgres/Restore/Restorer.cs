@@ -6,6 +6,7 @@ using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -113,7 +114,7 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
         var directory = oid is null ? plan.TargetDirectory : plan.TablespaceDirectories[oid];
         using var unpacker = new Unpacker(directory, oid, digest, owner);
         var tar = new TarScanner(unpacker);
-        await using var source = repository.OpenRead(content);
+        await using var source = repository.OpenRead(content, ContentProof.Stored);
         await ReadAheadAsync(
             source,
             bytes =>
@@ -160,7 +161,7 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
     {
         var content = plan.Backup.Sealed.Manifest.Objects.Single(o => o.Name == BaseBackupTaker.ServerManifestName);
         using var manifest = new ServerManifest();
-        await using var source = repository.OpenRead(content);
+        await using var source = repository.OpenRead(content, ContentProof.Stored);
         await ReadAheadAsync(source, manifest.Feed, cancellationToken);
         manifest.Complete();
         if (!manifest.Files.Equals(unpacked))

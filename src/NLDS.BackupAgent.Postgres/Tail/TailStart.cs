@@ -6,16 +6,26 @@ namespace NLDS.BackupAgent.Postgres.Tail;
 
 /// <summary>Where to begin streaming. Pure: what the repository holds and what the server says go in, a decision comes out.</summary>
 /// <param name="Timeline">The timeline to ask for; an ancestor of the server's when the archive does not have all of it.</param>
-/// <param name="Start">The start of the segment that holds <paramref name="Frontier"/>.</param>
+/// <param name="Start">
+/// The start of the segment that holds <paramref name="Frontier"/>, or of the segment before when the frontier is a boundary: some of what the archive holds must
+/// come again, or a copy of the cluster that wrote other WAL would go unnoticed.
+/// </param>
 /// <param name="Frontier">Everything before it on this timeline is durable.</param>
 /// <param name="IsFirst">The archive holds nothing that this server's history continues.</param>
 internal sealed record TailStart(uint Timeline, Lsn Start, Lsn Frontier, bool IsFirst)
 {
+    /// <summary>
+    /// What the server was told at last, which is never taken back. On a new timeline it lies beyond the frontier: the first segment's beginning is durable on
+    /// the timeline before, and a slot holds whole segments.
+    /// </summary>
+    public Lsn Acknowledged { get; private init; } = Frontier;
+
     /// <exception cref="SourceException">The server is not the one, or not in the state, that the archive was written from.</exception>
     public static TailStart Decide(
-        LogInventory inventory, TimelineHistory history, Lsn serverPosition, SlotPositionOrNone slot, WalSegmentSize size)
+        LogInventory inventory, TimelineHistory history, Lsn serverPosition, SlotPositionOrNone slot, WalSegmentSize size, bool isStandby)
     {
-        var archived = inventory.Pieces.Select(p => WalNaming.Timeline(p.Lineage)).Distinct().ToList();
+        // A timeline of which only a hole is known has been begun too: its gap must not be recorded again and again.
+        var archived = inventory.Pieces.Select(p => p.Lineage).Concat(inventory.Gaps.Select(g => g.Lineage)).Distinct().Select(WalNaming.Timeline).ToList();
         var newest = archived.Count > 0 ? archived.Max() : 0;
         if (newest > history.Timeline)
         {
@@ -38,25 +48,42 @@ internal sealed record TailStart(uint Timeline, Lsn Start, Lsn Frontier, bool Is
         {
             var child = history.TimelineOwning(switchPoint);
             var start = size.RoundDown(switchPoint);
-            return new TailStart(child, start, start, IsFirst: false);
+            return new TailStart(child, start, start, IsFirst: false) { Acknowledged = switchPoint };
         }
 
         if (known == history.Timeline && serverPosition < frontier)
         {
-            throw new SourceException(
-                $"The server's WAL on timeline {known} ends at {serverPosition}, the repository has it up to {frontier}: the server was set back or is a copy. "
-                + "Nothing was changed. Give it a repository of its own.",
-                isPermanent: true);
+            throw isStandby
+                ? new SourceException(
+                    $"The standby has WAL on timeline {known} up to {serverPosition}, the repository up to {frontier}. Waiting for it to catch up.",
+                    isPermanent: false)
+                : new SourceException(
+                    $"The server's WAL on timeline {known} ends at {serverPosition}, the repository has it up to {frontier}: the server was set back or is a copy. "
+                    + "Nothing was changed. Give it a repository of its own.",
+                    isPermanent: true);
         }
 
-        return new TailStart(known, size.RoundDown(frontier), frontier, IsFirst: false);
+        return new TailStart(known, OverlappingStart(inventory, known, frontier, size), frontier, IsFirst: false);
+    }
+
+    /// <summary>The same start without anything that was received before; for a server that has removed it.</summary>
+    public TailStart WithoutOverlap(WalSegmentSize size) => this with { Start = size.RoundDown(Frontier) };
+
+    private static Lsn OverlappingStart(LogInventory inventory, uint timeline, Lsn frontier, WalSegmentSize size)
+    {
+        var start = size.RoundDown(frontier);
+        var lineage = WalNaming.Lineage(timeline);
+        return start == frontier && inventory.Pieces.Any(p => p.IsSegment && p.Lineage == lineage && p.Range.End == start.Value)
+            ? start - (ulong)size.Bytes
+            : start;
     }
 
     /// <summary>The end of the first run without a hole; recorded gaps are stepped over, an unrecorded hole ends it.</summary>
     public static Lsn FindFrontier(LogInventory inventory, uint timeline)
     {
         var lineage = WalNaming.Lineage(timeline);
-        var position = inventory.Pieces.Where(p => p.Lineage == lineage).Min(p => p.Range.Start);
+        var position = inventory.Pieces.Where(p => p.Lineage == lineage).Select(p => p.Range.Start)
+            .Concat(inventory.Gaps.Where(g => g.Lineage == lineage).Select(g => g.Start)).Min();
         while (true)
         {
             var end = inventory.Cover(lineage, position).End;

@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
@@ -13,9 +14,11 @@ internal sealed class TailState(TimeProvider clock)
     private LogWriter? writer;
     private Lsn? lastDurable;
     private DateTimeOffset? lastRecoverable;
-    private DateTimeOffset? confirmedAt;
+    private TimeSpan? serverBehind;
+    private (long ContentBytes, Lsn Start)? baseBackup;
     private int gaps;
-    private string? snapshotNeeded;
+    private SnapshotNeed? snapshotNeeded;
+    private Lsn frontier;
     private string? lastError;
 
     public ContinuousStatus Read()
@@ -30,10 +33,11 @@ internal sealed class TailState(TimeProvider clock)
                 Lineage = timeline is { } t ? WalNaming.Lineage(t) : null,
                 DurablePosition = lastDurable?.Value,
                 ServerPosition = writer?.SourceEnd is { } end && end > 0 ? end : null,
-                RecoverableUntil = snapshotNeeded is null ? lastRecoverable : null,
-                ConfirmedAt = snapshotNeeded is null ? confirmedAt : null,
+                RecoverableUntil = snapshotNeeded is { LogIsReachable: false } ? null : lastRecoverable,
+                ConfirmedAt = snapshotNeeded is { LogIsReachable: false } ? null : lastRecoverable + (serverBehind ?? TimeSpan.Zero),
+                RestoreEstimate = RestoreEstimate(),
                 Gaps = gaps,
-                SnapshotNeeded = snapshotNeeded,
+                SnapshotNeeded = snapshotNeeded?.Reason,
                 LastError = lastError,
             };
         }
@@ -66,20 +70,44 @@ internal sealed class TailState(TimeProvider clock)
 
     public void Stopped(string? reason = null) => Set("stopped", reason);
 
-    public void Streaming(uint onTimeline, LogWriter streamingTo)
+    /// <param name="durable">What was durable before this stream; the writer, to which it comes again, knows of that only with time.</param>
+    public void Streaming(uint onTimeline, Lsn durable, LogWriter streamingTo)
     {
         lock (gate)
         {
-            (state, timeline, writer, lastError) = ("streaming", onTimeline, streamingTo, null);
+            (state, timeline, frontier, writer, lastError) = ("streaming", onTimeline, durable, streamingTo, null);
+            serverBehind = null;
+        }
+    }
+
+    /// <summary>
+    /// A message of the server has come. How far its clock is behind ours shows in the message that took least time; alarms go by our clock, because a skewed
+    /// server must neither raise nor silence them.
+    /// </summary>
+    public void Heard(DateTimeOffset sentAt)
+    {
+        lock (gate)
+        {
+            var behind = clock.GetUtcNow() - sentAt;
+            serverBehind = serverBehind < behind ? serverBehind : behind;
+        }
+    }
+
+    /// <summary>The base backup that a restore would begin with now; null when there is none.</summary>
+    public void RestoresFrom(BaseBackup? backup)
+    {
+        lock (gate)
+        {
+            baseBackup = backup is null ? null : (backup.Sealed.ContentBytes, backup.Start);
         }
     }
 
     /// <summary>A base backup is needed for this reason; null when there is one that all the log since continues.</summary>
-    public void NeedSnapshot(string? reason)
+    public void NeedSnapshot(SnapshotNeed? need)
     {
         lock (gate)
         {
-            snapshotNeeded = reason;
+            snapshotNeeded = need;
         }
     }
 
@@ -101,6 +129,11 @@ internal sealed class TailState(TimeProvider clock)
         }
     }
 
+    private TimeSpan? RestoreEstimate() =>
+        snapshotNeeded is not { LogIsReachable: false } && baseBackup is { } from && lastDurable is { } end && end >= from.Start
+            ? RestoreRates.Estimate(from.ContentBytes, (long)(end - from.Start))
+            : null;
+
     private void Observe()
     {
         if (writer is null)
@@ -108,11 +141,7 @@ internal sealed class TailState(TimeProvider clock)
             return;
         }
 
-        lastDurable = new Lsn(writer.DurablePosition);
-        if (writer.RecoverableUntil is { } until && until != lastRecoverable)
-        {
-            lastRecoverable = until;
-            confirmedAt = clock.GetUtcNow();
-        }
+        lastDurable = Lsn.Max(frontier, new Lsn(writer.DurablePosition));
+        lastRecoverable = writer.RecoverableUntil ?? lastRecoverable;
     }
 }

@@ -11,22 +11,24 @@ namespace NLDS.BackupAgent.Postgres.Tail;
 /// something became durable and at least every <see cref="statusInterval"/>, so that the server neither gives us up nor keeps WAL for nothing.
 /// </summary>
 internal sealed partial class WalSession(
-    WalStream stream, LogWriter writer, Lsn frontier, TimeSpan statusInterval, SemaphoreSlim durableAdvanced, TimeProvider clock, ILogger logger)
+    WalStream stream,
+    LogWriter writer,
+    TailState state,
+    Lsn frontier,
+    TimeSpan statusInterval,
+    SemaphoreSlim durableAdvanced,
+    Func<CancellationToken, Task<bool>> serverIsStopping,
+    TailTiming timing,
+    TimeProvider clock,
+    ILogger logger) : IDisposable
 {
-    /// <summary>
-    /// How long an answer may wait for the store when the server wants one while the tail is not durable. A server that is stopping asks once and waits; a
-    /// store that has not answered by then does not get to hold the server up.
-    /// </summary>
-    public static readonly TimeSpan ReplyBound = TimeSpan.FromSeconds(10);
-
-    /// <summary>After this long without a word the connection is dead, whatever TCP believes; a live server answers our own pings.</summary>
-    private static readonly TimeSpan SilenceBound = TimeSpan.FromSeconds(60);
-
     private readonly Acknowledgement acknowledgement = new(frontier);
+    private readonly ServerMoments moments = new();
+    private readonly SemaphoreSlim sending = new(1, 1);
+    private readonly Lock gate = new();
     private long lastHeard = clock.GetTimestamp();
-    private long replyOwedSince;
-    private volatile int lateReplies;
-    private volatile bool appending;
+    private (Lsn Position, long Since)? owed;
+    private long? heldBackSince;
 
     private Lsn Received => new(writer.ReceivedPosition);
 
@@ -44,7 +46,7 @@ internal sealed partial class WalSession(
             await writer.CompleteAsync();
             await ended.CancelAsync();
             await status.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await SendAsync(replyRequested: false, CancellationToken.None);
+            await SayFarewellAsync();
             return last;
         }
         finally
@@ -96,23 +98,23 @@ internal sealed partial class WalSession(
         {
             var message = await stream.ReadAsync(cancellationToken);
             Volatile.Write(ref lastHeard, clock.GetTimestamp());
+            if (message.Kind is WalMessageKind.Data or WalMessageKind.Keepalive)
+            {
+                state.Heard(message.SentAt);
+            }
+
+            writer.Announce(message.ServerEnd.Value);
+            if (moments.Observe(message) is { } moment)
+            {
+                writer.Confirm(moment.End.Value, moment.At);
+            }
+
             switch (message.Kind)
             {
                 case WalMessageKind.Data:
-                    if (message.Start != Received)
-                    {
-                        throw new ProtocolException($"The server sent WAL from {message.Start} on where {Received} was due.");
-                    }
-
-                    lateReplies = 0;
-                    writer.Confirm(message.ServerEnd.Value, message.SentAt);
-                    appending = true;
-                    await writer.AppendAsync(message.Payload, cancellationToken);
-                    Volatile.Write(ref lastHeard, clock.GetTimestamp());
-                    appending = false;
+                    await TakeAsync(message, cancellationToken);
                     break;
                 case WalMessageKind.Keepalive:
-                    writer.Confirm(message.ServerEnd.Value, message.SentAt);
                     if (message.ReplyRequested)
                     {
                         await AnswerAsync(cancellationToken);
@@ -125,9 +127,50 @@ internal sealed partial class WalSession(
         }
     }
 
+    private async ValueTask TakeAsync(WalMessage message, CancellationToken cancellationToken)
+    {
+        if (message.Start != Received)
+        {
+            throw new ProtocolException($"The server sent WAL from {message.Start} on where {Received} was due.");
+        }
+
+        var appending = writer.AppendAsync(message.Payload, cancellationToken);
+        if (!appending.IsCompleted)
+        {
+            HeldBackSince = clock.GetTimestamp();
+        }
+
+        await appending;
+        if (HeldBackSince is not null)
+        {
+            Volatile.Write(ref lastHeard, clock.GetTimestamp());
+            HeldBackSince = null;
+        }
+    }
+
+    /// <summary>When the reader began to wait for the writer; null while it reads.</summary>
+    private long? HeldBackSince
+    {
+        get
+        {
+            lock (gate)
+            {
+                return heldBackSince;
+            }
+        }
+
+        set
+        {
+            lock (gate)
+            {
+                heldBackSince = value;
+            }
+        }
+    }
+
     /// <summary>
-    /// An answer with a position short of the server's end makes a stopping server ask again at once, thousands of times a second, and never stop: so the
-    /// answer waits until the tail is durable, up to <see cref="ReplyBound"/>.
+    /// An answer with a position short of the server's end makes a stopping server ask again at once, thousands of times a second, and never stop: so an
+    /// answer like that goes out with the next status only, and a flush is on its way meanwhile.
     /// </summary>
     private async Task AnswerAsync(CancellationToken cancellationToken)
     {
@@ -137,15 +180,11 @@ internal sealed partial class WalSession(
             return;
         }
 
-        if (lateReplies > 0)
+        lock (gate)
         {
-            throw new SourceException(
-                $"The server waits for WAL up to {Received} while the store has taken it only up to {Durable}. "
-                + "The connection was closed so that the server can stop; what is missing stays in the replication slot.",
-                isPermanent: false);
+            owed ??= (Received, clock.GetTimestamp());
         }
 
-        Interlocked.CompareExchange(ref replyOwedSince, clock.GetTimestamp(), 0);
         writer.RequestFlush();
     }
 
@@ -156,29 +195,19 @@ internal sealed partial class WalSession(
             while (true)
             {
                 var timely = await durableAdvanced.WaitAsync(WaitTime(), clock, ended.Token);
+                while (durableAdvanced.Wait(0, CancellationToken.None))
+                {
+                    // One status tells of all advances so far.
+                }
+
                 if (writer.Completion.IsFaulted)
                 {
                     await writer.Completion;
                 }
 
-                if (!appending && clock.GetElapsedTime(Volatile.Read(ref lastHeard)) > SilenceBound)
-                {
-                    throw new ConnectionLostException($"The server has not said anything for {SilenceBound.TotalSeconds} s.");
-                }
-
-                var owed = Interlocked.Read(ref replyOwedSince);
-                if (owed == 0 || Durable >= Received)
-                {
-                    Interlocked.Exchange(ref replyOwedSince, 0);
-                    await SendAsync(replyRequested: !timely, ended.Token);
-                }
-                else if (clock.GetElapsedTime(owed) >= ReplyBound)
-                {
-                    Interlocked.Exchange(ref replyOwedSince, 0);
-                    lateReplies++;
-                    LogLateReply(Received, Durable);
-                    await SendAsync(replyRequested: false, ended.Token);
-                }
+                RequireLife();
+                await LetServerStopAsync(ended.Token);
+                await SendAsync(replyRequested: !timely, ended.Token);
             }
         }
         catch (Exception) when (!ended.IsCancellationRequested)
@@ -188,25 +217,89 @@ internal sealed partial class WalSession(
         }
     }
 
+    private void RequireLife()
+    {
+        if (HeldBackSince is null && clock.GetElapsedTime(Volatile.Read(ref lastHeard)) > timing.SilenceBound)
+        {
+            throw new ConnectionLostException($"The server has not said anything for {timing.SilenceBound.TotalSeconds} s.");
+        }
+    }
+
+    /// <summary>
+    /// A server that stops waits for us, and we for the store. It says so by asking for an answer; when the reader is held back its question cannot be heard,
+    /// but it refuses new connections. What is not durable stays in the slot.
+    /// </summary>
+    private async Task LetServerStopAsync(CancellationToken cancellationToken)
+    {
+        var isLate = OwedSince() is { } since && clock.GetElapsedTime(since) >= timing.ReplyBound;
+        if (!isLate && HeldBackSince is { } heldBack && clock.GetElapsedTime(heldBack) >= timing.ReplyBound)
+        {
+            isLate = await serverIsStopping(cancellationToken);
+            HeldBackSince = HeldBackSince is null ? null : clock.GetTimestamp();
+        }
+
+        if (isLate)
+        {
+            LogLateReply(Received, Durable);
+            throw new SourceException(
+                $"The server waits for WAL up to {Received} while the store has taken it only up to {Durable}. "
+                + "The connection was closed so that the server can stop; what is missing stays in the replication slot.",
+                isPermanent: false);
+        }
+    }
+
+    /// <summary>Since when the server has waited for an answer; null once what it asked for is durable.</summary>
+    private long? OwedSince()
+    {
+        lock (gate)
+        {
+            owed = owed is { } asked && Durable < asked.Position ? asked : null;
+            return owed?.Since;
+        }
+    }
+
     private TimeSpan WaitTime()
     {
-        var owed = Interlocked.Read(ref replyOwedSince);
-        if (owed == 0)
+        if (OwedSince() is not { } since)
         {
             return statusInterval;
         }
 
-        var left = ReplyBound - clock.GetElapsedTime(owed);
+        var left = timing.ReplyBound - clock.GetElapsedTime(since);
         return left < TimeSpan.Zero ? TimeSpan.Zero : left < statusInterval ? left : statusInterval;
     }
 
-    private ValueTask SendAsync(bool replyRequested, CancellationToken cancellationToken)
+    /// <summary>One at a time: a status that was overtaken by a newer one would take its acknowledgement back.</summary>
+    private async ValueTask SendAsync(bool replyRequested, CancellationToken cancellationToken)
     {
-        // Durable is read first: what becomes durable in between was received before.
-        var durable = Durable;
-        var (write, flush) = acknowledgement.Next(Received, durable);
-        return stream.SendStatusAsync(write, flush, flush, replyRequested, cancellationToken);
+        await sending.WaitAsync(cancellationToken);
+        try
+        {
+            // Durable is read first: what becomes durable in between was received before.
+            var durable = Durable;
+            var (write, flush) = acknowledgement.Next(Received, durable);
+            await stream.SendStatusAsync(write, flush, flush, replyRequested, cancellationToken);
+        }
+        finally
+        {
+            sending.Release();
+        }
     }
+
+    /// <summary>The last acknowledgement is a courtesy: everything is durable already, and a server that has gone learns it from the next connection.</summary>
+    private async Task SayFarewellAsync()
+    {
+        try
+        {
+            await SendAsync(replyRequested: false, CancellationToken.None);
+        }
+        catch (ConnectionLostException)
+        {
+            // It closed the connection while the store took its time.
+        }
+    }
+
+    public void Dispose() => sending.Dispose();
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The server asked for an answer and the store did not take the WAL in time: received {Received}, durable {Durable}.")]
     private partial void LogLateReply(Lsn received, Lsn durable);

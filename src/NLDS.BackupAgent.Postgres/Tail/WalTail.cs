@@ -15,68 +15,74 @@ namespace NLDS.BackupAgent.Postgres.Tail;
 internal sealed partial class WalTail(
     PostgresOptions options, PostgresCatalog catalog, PostgresSql sql, TimeProvider clock, ILogger<WalTail> logger)
 {
-    /// <summary>The first pause after a failure; doubled each time, so that a server that is down for a minute is tried a handful of times.</summary>
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(500);
+    /// <summary>A question to a server that may be busy stopping.</summary>
+    private static readonly TimeSpan ProbeTime = TimeSpan.FromSeconds(3);
 
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+    /// <summary>A start that a server refused because the overlap is gone; the next attempt goes without.</summary>
+    private TailStart? refusedOverlap;
 
-    /// <summary>A server that is stopping must not be met by a new stream at once: it would wait for that one too.</summary>
-    private static readonly TimeSpan PauseAfterShutdown = TimeSpan.FromSeconds(10);
+    internal TailTiming Timing { get; init; } = TailTiming.Default;
 
     public TailState State { get; } = new(clock);
 
     /// <summary>Tails until stopped. An exception means that going on would be wrong, or that somebody has to change something first.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
-        var pause = FirstPause;
+        string? reason = null;
         try
         {
-            while (!stopping.IsCancellationRequested)
+            await FollowAsync(stopping);
+        }
+        catch (Exception interrupted) when (stopping.IsCancellationRequested && (interrupted is OperationCanceledException || IsSurvivable(interrupted)))
+        {
+            if (interrupted is not OperationCanceledException)
             {
-                TimeSpan wait;
-                var began = clock.GetTimestamp();
-                try
-                {
-                    State.Connecting();
-                    wait = await StreamAsync(stopping);
-                }
-                catch (Exception failure) when (IsSurvivable(failure) && !stopping.IsCancellationRequested)
-                {
-                    var explained = Explain(failure);
-                    if (explained.IsPermanent)
-                    {
-                        throw explained;
-                    }
+                LogEndedAbruptly(Explain(interrupted).Message);
+            }
+        }
+        catch (Exception failure)
+        {
+            reason = failure.Message;
+            throw failure is LogDivergedException ? new SourceException(failure.Message, isPermanent: true, failure) : failure;
+        }
+        finally
+        {
+            State.Stopped(reason);
+        }
+    }
 
-                    // A stream that had worked for a while starts the count anew.
-                    pause = clock.GetElapsedTime(began) > LongestPause ? FirstPause : pause;
-                    wait = pause * (0.75 + (Random.Shared.NextDouble() / 2));
-                    pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
-                    State.Waiting(explained.Message);
-                    LogInterrupted(explained.Message, wait.TotalSeconds);
+    private async Task FollowAsync(CancellationToken stopping)
+    {
+        var pause = Timing.FirstPause;
+        while (!stopping.IsCancellationRequested)
+        {
+            TimeSpan wait;
+            var began = clock.GetTimestamp();
+            try
+            {
+                State.Connecting();
+                wait = await StreamAsync(stopping);
+            }
+            catch (Exception failure) when (IsSurvivable(failure) && !stopping.IsCancellationRequested)
+            {
+                var explained = Explain(failure);
+                if (explained.IsPermanent)
+                {
+                    throw explained;
                 }
 
-                if (wait > TimeSpan.Zero)
-                {
-                    await Task.Delay(wait, clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                }
+                // A stream that had worked for a while starts the count anew.
+                pause = clock.GetElapsedTime(began) > Timing.LongestPause ? Timing.FirstPause : pause;
+                wait = pause * (0.75 + (Random.Shared.NextDouble() / 2));
+                pause = pause * 2 < Timing.LongestPause ? pause * 2 : Timing.LongestPause;
+                State.Waiting(explained.Message);
+                LogInterrupted(explained.Message, wait.TotalSeconds);
             }
 
-            State.Stopped();
-        }
-        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
-        {
-            State.Stopped();
-        }
-        catch (LogDivergedException diverged)
-        {
-            State.Stopped(diverged.Message);
-            throw new SourceException(diverged.Message, isPermanent: true, diverged);
-        }
-        catch (SourceException failure)
-        {
-            State.Stopped(failure.Message);
-            throw;
+            if (wait > TimeSpan.Zero)
+            {
+                await Task.Delay(wait, clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
     }
 
@@ -89,26 +95,43 @@ internal sealed partial class WalTail(
         await catalog.BindAsync(server.SystemIdentifier, size, stopping);
         var archive = catalog.OpenLog(size);
         var slot = await EnsureSlotAsync(connection, stopping);
-        var history = await ArchiveHistoriesAsync(connection, archive, server.Timeline, stopping);
+        var histories = await FetchHistoriesAsync(connection, server.Timeline, stopping);
+        var history = histories.Count > 0 ? Parse(server.Timeline, histories[0]) : TimelineHistory.WithoutAncestors(server.Timeline);
         var inventory = await archive.ReadInventoryAsync(stopping);
-        var start = TailStart.Decide(inventory, history, server.Position, slot, size);
-        await JudgeBackupsAsync(inventory, history, stopping);
-        await PostgresCatalog.RemoveCoveredChunksAsync(archive, inventory, stopping);
-        var interval = await StatusIntervalAsync(connection, stopping);
+        var start = TailStart.Decide(inventory, history, server.Position, slot, size, IsStandby(connection));
+        start = start == refusedOverlap ? start.WithoutOverlap(size) : start;
 
-        WalStream stream;
+        // Only now: a server that must not be followed leaves no trace of its history either.
+        foreach (var file in histories)
+        {
+            await archive.PutFileAsync(file.FileName, file.Content, stopping);
+        }
+
+        await JudgeBackupsAsync(inventory, history, stopping);
+        inventory = await PostgresCatalog.RemoveCoveredChunksAsync(archive, inventory, stopping);
+        var interval = await StatusIntervalAsync(connection, stopping);
         try
         {
-            stream = await connection.StartReplicationAsync(options.Slot, start.Start, start.Timeline, stopping);
+            var stream = await connection.StartReplicationAsync(options.Slot, start.Start, start.Timeline, stopping);
             return await StreamAsync(stream, archive, inventory, start, size, interval, stopping);
         }
         catch (PostgresServerException removed) when (removed.SqlState == SqlStates.UndefinedFile)
         {
-            await RecordGapAsync(archive, inventory, start, server, size, removed, stopping);
-            return TimeSpan.Zero;
+            if (start.Start < size.RoundDown(start.Frontier))
+            {
+                refusedOverlap = start;
+                return TimeSpan.Zero;
+            }
+
+            return await RecordGapAsync(archive, start, history, server, size, removed, stopping);
         }
         catch (PostgresServerException invalidated) when (invalidated.SqlState == SqlStates.ObjectNotInPrerequisiteState)
         {
+            if (!await IsSlotLostAsync(stopping))
+            {
+                throw;
+            }
+
             LogSlotLost(options.Slot, invalidated.ServerMessage);
             await using var another = await ReplicationConnection.OpenAsync(options.ToConnectionSettings(clock), stopping);
             await another.DropSlotAsync(options.Slot, stopping);
@@ -143,9 +166,10 @@ internal sealed partial class WalTail(
             () => durableAdvanced.Release(),
             clock,
             logger);
-        State.Streaming(start.Timeline, writer);
+        State.Streaming(start.Timeline, start.Frontier, writer);
         LogStreaming(start.Start, start.Timeline, start.Frontier);
-        var session = new WalSession(stream, writer, start.Frontier, statusInterval, durableAdvanced, clock, logger);
+        using var session = new WalSession(
+            stream, writer, State, start.Acknowledged, statusInterval, durableAdvanced, IsStoppingAsync, Timing, clock, logger);
         var end = await session.RunAsync(stopping);
         switch (end)
         {
@@ -156,7 +180,7 @@ internal sealed partial class WalTail(
             case WalMessageKind.ServerShutdown:
                 LogShutdown(new Lsn(writer.DurablePosition));
                 State.Waiting("The server was shut down.");
-                return PauseAfterShutdown;
+                return Timing.PauseAfterShutdown;
             default:
                 using (var limit = new CancellationTokenSource(TimeSpan.FromSeconds(2), clock))
                 {
@@ -194,53 +218,86 @@ internal sealed partial class WalTail(
         return state is null ? null : new SlotPositionOrNone(state.RestartLsn is { } lsn ? Lsn.Parse(lsn) : null, null);
     }
 
-    /// <summary>Every ancestor's history, not just the newest: a hole in the chain would silently cap what "latest" means in a restore.</summary>
-    private static async Task<TimelineHistory> ArchiveHistoriesAsync(
-        ReplicationConnection connection, LogArchive archive, uint timeline, CancellationToken cancellationToken)
+    /// <summary>
+    /// The server's own history first, then every ancestor's, not just the newest: a hole in the chain would silently cap what "latest" means in a restore.
+    /// </summary>
+    private static async Task<IReadOnlyList<HistoryFile>> FetchHistoriesAsync(
+        ReplicationConnection connection, uint timeline, CancellationToken cancellationToken)
     {
         if (timeline == 1)
         {
-            return TimelineHistory.WithoutAncestors(1);
+            return [];
         }
 
-        var newest = await ArchiveHistoryAsync(connection, archive, timeline, cancellationToken);
-        foreach (var ancestor in newest.Ancestors.Where(a => a.Timeline > 1))
+        var newest = await connection.TimelineHistoryAsync(timeline, cancellationToken);
+        List<HistoryFile> files = [newest];
+        foreach (var ancestor in Parse(timeline, newest).Ancestors.Where(a => a.Timeline > 1))
         {
-            await ArchiveHistoryAsync(connection, archive, ancestor.Timeline, cancellationToken);
+            files.Add(await connection.TimelineHistoryAsync(ancestor.Timeline, cancellationToken));
         }
 
-        return newest;
+        return files;
     }
 
-    private static async Task<TimelineHistory> ArchiveHistoryAsync(
-        ReplicationConnection connection, LogArchive archive, uint timeline, CancellationToken cancellationToken)
+    private static TimelineHistory Parse(uint timeline, HistoryFile file) => TimelineHistory.Parse(timeline, Encoding.UTF8.GetString(file.Content));
+
+    /// <summary>The server says so by itself, at the start of a connection.</summary>
+    private static bool IsStandby(ReplicationConnection connection) => connection.Parameters.GetValueOrDefault("in_hot_standby") == "on";
+
+    /// <summary>A slot that is merely of another kind, or a server that is merely not ready, must not cost a slot.</summary>
+    private async Task<bool> IsSlotLostAsync(CancellationToken cancellationToken) =>
+        await sql.ReadSlotAsync(options.Slot, cancellationToken) is { Type: "physical", Active: false, WalStatus: "lost" };
+
+    /// <summary>A server that is stopping refuses newcomers and says why.</summary>
+    private async Task<bool> IsStoppingAsync(CancellationToken cancellationToken)
     {
-        var file = await connection.TimelineHistoryAsync(timeline, cancellationToken);
-        await archive.PutFileAsync(TimelineHistory.FileName(timeline), file.Content, cancellationToken);
-        return TimelineHistory.Parse(timeline, Encoding.UTF8.GetString(file.Content));
+        try
+        {
+            var settings = options.ToConnectionSettings(clock) with { ConnectTimeout = ProbeTime };
+            await using var connection = await ReplicationConnection.OpenAsync(settings, cancellationToken);
+            return false;
+        }
+        catch (Exception refused) when (PostgresFailure.IsExpected(refused))
+        {
+            return refused is PostgresServerException { SqlState: SqlStates.CannotConnectNow };
+        }
     }
 
     /// <summary>Is there a base backup from which the log that is being received can be reached?</summary>
     private async Task JudgeBackupsAsync(LogInventory inventory, TimelineHistory history, CancellationToken cancellationToken)
     {
         State.CountGaps(inventory.Gaps.Count);
-        State.NeedSnapshot(await catalog.WhySnapshotNeededAsync(inventory, history, cancellationToken));
+        var newest = await catalog.NewestAsync(history, cancellationToken);
+        State.RestoresFrom(newest);
+        State.NeedSnapshot(PostgresCatalog.WhySnapshotNeeded(newest, inventory, history));
     }
 
-    private async Task RecordGapAsync(
+    /// <summary>
+    /// What the server removed before it was durable is recorded as missing: on a timeline that has ended up to its end at most, otherwise up to where the
+    /// server has WAL again.
+    /// </summary>
+    private async Task<TimeSpan> RecordGapAsync(
         LogArchive archive,
-        LogInventory inventory,
         TailStart start,
+        TimelineHistory history,
         SystemIdentity server,
         WalSegmentSize size,
         PostgresServerException removed,
         CancellationToken cancellationToken)
     {
         var lineage = WalNaming.Lineage(start.Timeline);
+        var inventory = await archive.ReadInventoryAsync(cancellationToken);
+        if (inventory.Cover(lineage, start.Frontier.Value).End > start.Frontier.Value)
+        {
+            // This very stream brought something before it broke off: the gap, if there is one, begins later.
+            return TimeSpan.Zero;
+        }
+
         var slot = await sql.ReadSlotAsync(options.Slot, cancellationToken);
         var held = slot?.RestartLsn is { } lsn ? size.RoundDown(Lsn.Parse(lsn)) : size.RoundDown(server.Position);
         var later = inventory.Pieces.Where(p => p.Lineage == lineage && p.Range.Start > start.Frontier.Value).Select(p => p.Range.Start).ToList();
         var end = later.Count > 0 ? Lsn.Min(new Lsn(later.Min()), held) : held;
+        end = history.SwitchPointOf(start.Timeline) is { } switchPoint ? Lsn.Min(switchPoint, end) : end;
         if (end <= start.Frontier)
         {
             throw new SourceException(
@@ -251,6 +308,7 @@ internal sealed partial class WalTail(
         await archive.RecordGapAsync(
             new LogGap(lineage, start.Frontier.Value, end.Value, removed.ServerMessage, clock.GetUtcNow()), cancellationToken);
         LogGap(start.Frontier, end, start.Timeline);
+        return TimeSpan.Zero;
     }
 
     /// <summary>Often enough for the server's patience and for a fresh recovery point, whichever needs more.</summary>
@@ -283,6 +341,9 @@ internal sealed partial class WalTail(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "WAL streaming is interrupted: {Reason} Trying again in {Seconds:F1} s.")]
     private partial void LogInterrupted(string reason, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "WAL streaming ended abruptly: {Reason} What was not durable is still kept by the server.")]
+    private partial void LogEndedAbruptly(string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Timeline {Timeline} has ended; durable up to {Durable}.")]
     private partial void LogEndOfTimeline(uint timeline, Lsn durable);

@@ -5,6 +5,7 @@ using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -75,7 +76,7 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
         {
             try
             {
-                await using var source = repository.OpenRead(content);
+                await using var source = repository.OpenRead(content, ContentProof.StoredAndContent);
                 await ReadAsync(source, Consumer(content, archives, manifest), run, cancellationToken);
                 run.Objects++;
                 run.StoredBytes += content.StoredBytes;

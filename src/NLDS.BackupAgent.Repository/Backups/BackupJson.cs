@@ -6,6 +6,7 @@ namespace NLDS.BackupAgent.Repository.Backups;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     WriteIndented = true,
+    NewLine = "\n",
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(BackupManifest))]
@@ -15,7 +16,8 @@ namespace NLDS.BackupAgent.Repository.Backups;
 internal sealed partial class BackupJson : JsonSerializerContext;
 
 /// <summary>Says that a session has begun; the backup does not exist before its manifest does.</summary>
-internal sealed record BackupClaim(string Source, string Id, DateTimeOffset Began, string Agent);
+/// <param name="Session">Tells a claim that was put twice from two sessions in one second.</param>
+internal sealed record BackupClaim(string Source, string Id, DateTimeOffset Began, string Agent, Guid Session);
 
 /// <summary><c>repository.json</c>: written once, when the repository is first used.</summary>
 internal sealed record RepositoryDocument(int Format, Guid Id, DateTimeOffset Created)

@@ -3,7 +3,8 @@ using System.Text.Json;
 namespace NLDS.BackupAgent.Repository.Backups;
 
 /// <summary>
-/// The document that makes a backup exist: written last, when every object that it names is durable. JSON, camelCase, UTC times.
+/// The document that makes a backup exist: written last, when every object that it names is durable. JSON, camelCase, UTC times;
+/// its bytes are <see cref="ManifestDocument"/>'s.
 /// </summary>
 public sealed record BackupManifest
 {

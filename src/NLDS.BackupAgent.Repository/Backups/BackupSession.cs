@@ -6,7 +6,7 @@ namespace NLDS.BackupAgent.Repository.Backups;
 
 /// <summary>
 /// A backup that is being written. It comes into existence with <see cref="SealAsync"/>, which writes the manifest when every object is durable; disposed
-/// without it, nothing exists and what was already put is removed as far as the store allows.
+/// before that, nothing exists and what was already put is removed as far as the store allows.
 /// </summary>
 public sealed class BackupSession : IAsyncDisposable
 {
@@ -17,7 +17,7 @@ public sealed class BackupSession : IAsyncDisposable
     private readonly SnapshotLayout layout;
     private readonly DateTimeOffset began;
     private readonly List<BackupObject> objects = [];
-    private bool sealedAlready;
+    private bool manifestMayExist;
 
     internal BackupSession(BackupRepository repository, SnapshotLayout layout, BackupId id, DateTimeOffset began)
     {
@@ -53,8 +53,12 @@ public sealed class BackupSession : IAsyncDisposable
             Objects = [.. objects],
             Details = details,
         };
-        var document = JsonSerializer.SerializeToUtf8Bytes(manifest, BackupJson.Default.BackupManifest);
+        var document = ManifestDocument.Write(manifest);
         var key = layout.Manifest(Id);
+
+        // From here on nothing is removed, whatever the store answers: a put that is reported as failed may still arrive, and a manifest whose objects
+        // are gone would be worse than objects without a manifest.
+        manifestMayExist = true;
         if (!await repository.Store.PutIfAbsentAsync(key, document, cancellationToken)
             && await repository.Store.ReadAllAsync(key, cancellationToken) is var existing
             && !existing.AsSpan().SequenceEqual(document))
@@ -62,13 +66,12 @@ public sealed class BackupSession : IAsyncDisposable
             throw new ObjectStoreException($"Another backup has the id {Id}: '{key}' exists. It was left as it is.", isPermanent: true);
         }
 
-        sealedAlready = true;
         return new SealedBackup(Id, manifest);
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (sealedAlready)
+        if (manifestMayExist)
         {
             return;
         }

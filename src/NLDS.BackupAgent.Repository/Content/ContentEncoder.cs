@@ -17,7 +17,11 @@ internal abstract class ContentEncoder : IDisposable
 
     public abstract void Write(ReadOnlySpan<byte> content, IBufferWriter<byte> stored);
 
+    /// <summary>Ends the frame that was begun; where none was begun, a codec may write nothing.</summary>
     public abstract void EndFrame(IBufferWriter<byte> stored);
+
+    /// <summary>Ends the whole content, so that the codec's own tool opens it even when it is empty.</summary>
+    public virtual void End(IBufferWriter<byte> stored) => EndFrame(stored);
 
     public abstract void Dispose();
 

@@ -16,9 +16,10 @@ internal sealed class ContentReader : ReadOnlyStream
     private readonly BackupObject expected;
     private readonly HashingStream stored;
     private readonly HashingStream content;
+    private readonly bool provesContent;
     private bool proved;
 
-    public ContentReader(IObjectStore store, BackupObject expected, int parallel)
+    public ContentReader(IObjectStore store, BackupObject expected, ContentProof proof, int parallel)
     {
         if (!Codecs.TryParse(expected.Codec, out var codec))
         {
@@ -27,8 +28,9 @@ internal sealed class ContentReader : ReadOnlyStream
         }
 
         this.expected = expected;
-        stored = new HashingStream(new PrefetchingStream(store, new ObjectKey(expected.Key), expected.StoredBytes, parallel));
-        content = new HashingStream(Decode(codec, stored));
+        provesContent = proof == ContentProof.StoredAndContent;
+        stored = new HashingStream(new PrefetchingStream(store, new ObjectKey(expected.Key), expected.StoredBytes, parallel), hashes: true);
+        content = new HashingStream(Decode(codec, stored), provesContent);
     }
 
     public static Stream Decode(Codec codec, Stream stored) => codec switch
@@ -86,21 +88,15 @@ internal sealed class ContentReader : ReadOnlyStream
 
     private async Task ProveAsync(CancellationToken cancellationToken)
     {
-        // A decoder may stop before the object's last byte; what it left unread is hashed too.
-        var rest = ArrayPool<byte>.Shared.Rent(64 << 10);
-        while (await stored.ReadAsync(rest, cancellationToken) > 0)
-        {
-        }
-
-        ArrayPool<byte>.Shared.Return(rest);
+        await stored.DrainAsync(cancellationToken);
         if (stored.Bytes != expected.StoredBytes || stored.Sha256() != expected.StoredSha256)
         {
             throw Damaged("its bytes do not have the SHA-256 that its manifest says");
         }
 
-        if (content.Bytes != expected.ContentBytes || content.Sha256() != expected.ContentSha256)
+        if (content.Bytes != expected.ContentBytes || (provesContent && content.Sha256() != expected.ContentSha256))
         {
-            throw Damaged("its content does not have the SHA-256 that its manifest says");
+            throw Damaged("its content does not have the length and SHA-256 that its manifest says");
         }
     }
 
@@ -108,7 +104,7 @@ internal sealed class ContentReader : ReadOnlyStream
 }
 
 /// <summary>Counts and hashes what is read through it.</summary>
-internal sealed class HashingStream(Stream inner) : ReadOnlyStream
+internal sealed class HashingStream(Stream inner, bool hashes) : ReadOnlyStream
 {
     private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
@@ -119,9 +115,29 @@ internal sealed class HashingStream(Stream inner) : ReadOnlyStream
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         var count = await inner.ReadAsync(buffer, cancellationToken);
-        hash.AppendData(buffer.Span[..count]);
+        if (hashes)
+        {
+            hash.AppendData(buffer.Span[..count]);
+        }
+
         Bytes += count;
         return count;
+    }
+
+    /// <summary>Reads to the end: a decoder may stop before the object's last byte, and what it left unread is hashed too.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        var rest = ArrayPool<byte>.Shared.Rent(64 << 10);
+        try
+        {
+            while (await ReadAsync(rest, cancellationToken) > 0)
+            {
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rest);
+        }
     }
 
     protected override void Dispose(bool disposing)

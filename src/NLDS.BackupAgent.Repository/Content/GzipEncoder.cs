@@ -5,12 +5,22 @@ namespace NLDS.BackupAgent.Repository.Content;
 
 internal sealed class GzipEncoder(int level) : ContentEncoder
 {
+    /// <summary>A header (RFC 1952 2.3), one empty final block with fixed codes, CRC-32 and length of nothing.</summary>
+    private static readonly byte[] EmptyMember = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
     private readonly SwitchableStream sink = new();
     private GZipStream? member;
+    private bool anyMember;
 
     public override void Write(ReadOnlySpan<byte> content, IBufferWriter<byte> stored)
     {
+        if (content.IsEmpty)
+        {
+            return;
+        }
+
         sink.Target = stored;
+        anyMember = true;
         member ??= new GZipStream(sink, new ZLibCompressionOptions { CompressionLevel = Math.Clamp(level, 1, 9) }, leaveOpen: true);
         member.Write(content);
     }
@@ -20,6 +30,16 @@ internal sealed class GzipEncoder(int level) : ContentEncoder
         sink.Target = stored;
         member?.Dispose();
         member = null;
+    }
+
+    public override void End(IBufferWriter<byte> stored)
+    {
+        EndFrame(stored);
+        if (!anyMember)
+        {
+            // GZipStream writes nothing for nothing, and gzip refuses an empty file.
+            stored.Write(EmptyMember);
+        }
     }
 
     public override void Dispose()

@@ -19,6 +19,7 @@ internal sealed class PrefetchingStream : ReadOnlyStream
     private readonly CancellationTokenSource abandoned = new();
     private readonly Queue<Task<ArraySegment<byte>>> ranges = new();
     private long requested;
+    private bool asked;
     private ArraySegment<byte> current;
 
     public PrefetchingStream(IObjectStore store, ObjectKey key, long length, int parallel)
@@ -74,8 +75,10 @@ internal sealed class PrefetchingStream : ReadOnlyStream
 
     private void Request()
     {
-        while (ranges.Count < parallel && requested < length)
+        // An empty object is asked for too: it may be missing.
+        while (ranges.Count < parallel && (requested < length || (length == 0 && !asked)))
         {
+            asked = true;
             var count = (int)Math.Min(RangeBytes, length - requested);
             ranges.Enqueue(FetchAsync(requested, count, abandoned.Token));
             requested += count;
@@ -87,9 +90,11 @@ internal sealed class PrefetchingStream : ReadOnlyStream
         var rented = ArrayPool<byte>.Shared.Rent(count);
         try
         {
-            await using var source = await store.OpenReadAsync(key, offset, count, cancellationToken);
-            await source.ReadExactlyAsync(rented.AsMemory(0, count), cancellationToken);
-            return new ArraySegment<byte>(rented, 0, count);
+            await using var source = await store.OpenReadAsync(key, offset, count > 0 ? count : null, cancellationToken);
+            var read = await source.ReadAtLeastAsync(rented.AsMemory(0, count), count, throwOnEndOfStream: false, cancellationToken);
+            return read == count
+                ? new ArraySegment<byte>(rented, 0, count)
+                : throw new InvalidDataException($"it ends at byte {offset + read} of {length}");
         }
         catch
         {

@@ -18,6 +18,13 @@ internal sealed class ConfirmedMoments
     {
         lock (gate)
         {
+            // A clock that was set back, or an end that went back, says nothing new.
+            var (lastPosition, lastAsOf) = waiting.Count > 0 ? waiting[^1] : reached ?? default;
+            if (asOf < lastAsOf || position < lastPosition)
+            {
+                return;
+            }
+
             // The newest is replaced until it stands far enough behind the one before it; at the same position a later time is simply better.
             if (waiting.Count > 0 && (waiting[^1].Position == position || (waiting.Count > 1 && waiting[^1].AsOf - waiting[^2].AsOf < spacing)))
             {

@@ -15,6 +15,7 @@ namespace NLDS.BackupAgent.Repository.Log;
 public sealed class LogArchive
 {
     private const string SealSuffix = ".seal";
+    private const string TailFolder = "tail/";
     private readonly IObjectStore store;
     private readonly string folder;
 
@@ -35,18 +36,30 @@ public sealed class LogArchive
 
     internal IObjectStore Store => store;
 
-    private ObjectKey ConfirmationKey => new($"{folder}/tail/confirmed.json");
+    private ObjectKey ConfirmationKey => new($"{folder}/{TailFolder}confirmed.json");
 
     internal ObjectKey SegmentKey(string lineage, LogRange segment) => new($"{folder}/{Naming.Name(lineage, segment)}{Codec.Suffix()}");
 
-    internal ObjectKey ChunkKey(string lineage, LogRange range) => new($"{folder}/tail/{lineage}-{range.Start:x16}-{range.End:x16}{Codec.Suffix()}");
+    internal ObjectKey ChunkKey(string lineage, LogRange range) => new($"{folder}/{TailFolder}{lineage}-{range.Start:x16}-{range.End:x16}{Codec.Suffix()}");
 
     /// <summary>Lists the log. A listing that fails throws; it is never taken for an empty log.</summary>
+    /// <remarks>
+    /// A listing is no snapshot, and a writer may be at work: the tail is listed before the rest, so that what left the tail meanwhile is found as the
+    /// segment that took its place. The other way round such a segment would look like a hole.
+    /// </remarks>
     public async Task<LogInventory> ReadInventoryAsync(CancellationToken cancellationToken)
     {
         var pieces = new List<LogPiece>();
         var files = new Dictionary<string, long>();
         var gaps = new List<LogGap>();
+        await foreach (var entry in store.ListAsync($"{folder}/{TailFolder}", null, cancellationToken))
+        {
+            if (ParseChunk(entry) is { } chunk)
+            {
+                pieces.Add(chunk);
+            }
+        }
+
         await foreach (var entry in store.ListAsync(folder + "/", null, cancellationToken))
         {
             var name = entry.Key.Value[(folder.Length + 1)..];
@@ -54,11 +67,15 @@ public sealed class LogArchive
             {
                 gaps.Add(await ReadDocumentAsync(entry.Key, LogJson.Default.LogGap, cancellationToken));
             }
-            else if (ParsePiece(entry, name) is { } piece)
+            else if (name.Contains('/', StringComparison.Ordinal) || name.EndsWith(SealSuffix, StringComparison.Ordinal))
             {
-                pieces.Add(piece);
+                continue;
             }
-            else if (!name.Contains('/', StringComparison.Ordinal) && !name.EndsWith(SealSuffix, StringComparison.Ordinal))
+            else if (ParseSegment(entry, name) is { } segment)
+            {
+                pieces.Add(segment);
+            }
+            else
             {
                 files.Add(name, entry.Bytes);
             }
@@ -100,10 +117,11 @@ public sealed class LogArchive
         {
             var (seal, frameBytes) = await ReadSealAndSizeAsync(piece, cancellationToken);
             await using var source = await store.OpenReadAsync(piece.Key, 0, piece.StoredBytes - frameBytes, cancellationToken);
-            await using var stored = new HashingStream(source);
+            await using var stored = new HashingStream(source, hashes: true);
             await using var content = ContentReader.Decode(piece.Codec, stored);
             var counted = new CountingCopy(piece.Range.Length);
             await counted.CopyAsync(content, target, cancellationToken);
+            await stored.DrainAsync(cancellationToken);
             if (counted.Bytes != (long)piece.Range.Length || stored.Bytes != seal.StoredBytes || stored.Sha256() != seal.StoredSha256)
             {
                 throw Damaged(piece, "its bytes do not have the SHA-256 that its seal says");
@@ -162,15 +180,46 @@ public sealed class LogArchive
         }
     }
 
-    /// <summary>Removes pieces whose bytes other pieces hold.</summary>
+    /// <summary>Removes pieces whose bytes other pieces hold; a seal beside a piece goes after it, so that no piece is ever without its proof.</summary>
     public async Task RemoveAsync(IReadOnlyCollection<LogPiece> superfluous, CancellationToken cancellationToken)
     {
-        if (superfluous.Count > 0)
+        if (superfluous.Count == 0)
         {
-            var seals = superfluous.Where(p => p.Codec == Codec.None).Select(p => SealKey(p.Key));
-            await store.DeleteAsync([.. superfluous.Select(p => p.Key), .. seals], cancellationToken);
+            return;
+        }
+
+        await store.DeleteAsync([.. superfluous.Select(p => p.Key)], cancellationToken);
+        List<ObjectKey> seals = [.. superfluous.Where(p => p.Codec == Codec.None).Select(p => SealKey(p.Key))];
+        if (seals.Count > 0)
+        {
+            await store.DeleteAsync(seals, cancellationToken);
         }
     }
+
+    /// <summary>Is a piece that the archive holds the log that was received from <paramref name="hashedFrom"/> to the piece's end?</summary>
+    /// <returns>Null when its seal proves it; otherwise why the piece cannot be relied on.</returns>
+    /// <exception cref="LogDivergedException">The seal proves another log.</exception>
+    internal async Task<string?> FindFaultAsync(LogPiece piece, ulong hashedFrom, string contentSha256, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var seal = await ReadSealAsync(piece, cancellationToken);
+            if (seal.HashedFrom != hashedFrom)
+            {
+                return $"The object '{piece.Key}' cannot be compared: its hash begins at {Naming.Format(seal.HashedFrom)}, not at {Naming.Format(hashedFrom)}.";
+            }
+
+            return seal.ContentSha256 == contentSha256 ? null : throw Diverged(store, piece.Key);
+        }
+        catch (NotRestorableException damage)
+        {
+            return damage.Message;
+        }
+    }
+
+    internal static LogDivergedException Diverged(IObjectStore store, ObjectKey key) => new(
+        $"The log that the server sends differs from '{key}' in {store.Description}: the same positions hold other bytes. "
+        + "This server is a copy or was set back; nothing was changed. Give it a repository of its own.");
 
     internal Task ConfirmAsync(LogConfirmation confirmation, CancellationToken cancellationToken) => store.ReplaceAsync(
         ConfirmationKey, JsonSerializer.SerializeToUtf8Bytes(confirmation, LogJson.Default.LogConfirmation), cancellationToken);
@@ -219,8 +268,9 @@ public sealed class LogArchive
         var count = (int)Math.Min(piece.StoredBytes, SealFrame.MaximumBytes);
         var end = new byte[count];
         await using var source = await store.OpenReadAsync(piece.Key, piece.StoredBytes - count, count, cancellationToken);
-        await source.ReadExactlyAsync(end, cancellationToken);
-        return end;
+        return await source.ReadAtLeastAsync(end, count, throwOnEndOfStream: false, cancellationToken) == count
+            ? end
+            : throw Damaged(piece, $"it is shorter than the {piece.StoredBytes} bytes that were listed");
     }
 
     private async Task<T> ReadDocumentAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken)
@@ -236,20 +286,18 @@ public sealed class LogArchive
         }
     }
 
-    private LogPiece? ParsePiece(ObjectInfo entry, string name)
+    private LogPiece? ParseSegment(ObjectInfo entry, string name)
     {
-        if (name.EndsWith(SealSuffix, StringComparison.Ordinal))
-        {
-            return null;
-        }
-
         var (bare, codec) = Codecs.Split(name);
-        if (Naming.TryParse(bare, out var lineage, out var segment))
-        {
-            return new LogPiece(entry.Key, lineage, segment, codec, entry.Bytes, IsSegment: true);
-        }
+        return Naming.TryParse(bare, out var lineage, out var range)
+            ? new LogPiece(entry.Key, lineage, range, codec, entry.Bytes, IsSegment: true)
+            : null;
+    }
 
-        return bare.StartsWith("tail/", StringComparison.Ordinal) && TryParseChunk(bare["tail/".Length..], out lineage, out var range)
+    private static LogPiece? ParseChunk(ObjectInfo entry)
+    {
+        var (bare, codec) = Codecs.Split(entry.Key.Name);
+        return TryParseChunk(bare, out var lineage, out var range)
             ? new LogPiece(entry.Key, lineage, range, codec, entry.Bytes, IsSegment: false)
             : null;
     }

@@ -20,8 +20,8 @@ internal sealed class LogStretch(ulong start)
 
     public string StoredSha256() => Convert.ToHexStringLower(SHA256.HashData(stored.WrittenSpan));
 
-    /// <summary>The stored bytes with a frame behind them, in one array: what one put takes.</summary>
-    public byte[] With(byte[] frame) => [.. stored.WrittenSpan, .. frame];
+    /// <summary>A copy that stays as it is when the stretch goes on.</summary>
+    public byte[] Copy() => stored.WrittenSpan.ToArray();
 
     public void Restart(ulong start)
     {

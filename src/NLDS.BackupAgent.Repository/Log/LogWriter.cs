@@ -2,7 +2,6 @@ using System.Buffers;
 using System.IO.Pipelines;
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Repository.Content;
-using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository.Log;
@@ -13,14 +12,12 @@ namespace NLDS.BackupAgent.Repository.Log;
 /// whatever the segment size.
 /// </summary>
 /// <remarks>
-/// One loop owns all state; <see cref="AppendAsync"/> only fills the pipe before it. Uploads run beside the loop: one chunk and
-/// <see cref="SegmentsInFlight"/> segments at most, and the <see cref="ContiguousFrontier"/> decides what may be acknowledged.
+/// One loop owns all state; <see cref="AppendAsync"/> only fills the pipe before it. <see cref="UploadsInFlight"/> run beside the loop,
+/// <see cref="LogPublisher"/> keeps the order of each, and the <see cref="ContiguousFrontier"/> decides what may be acknowledged. What the archive held
+/// before counts as durable only when the same bytes have come again and were found to be the same.
 /// </remarks>
 public sealed partial class LogWriter : IAsyncDisposable
 {
-    /// <summary>Two segments on their way hide one store round trip; more would only hold more memory.</summary>
-    private const int SegmentsInFlight = 2;
-
     /// <summary>What the reader may be ahead of the compressor.</summary>
     private const int PipeBytes = 4 << 20;
 
@@ -47,30 +44,41 @@ public sealed partial class LogWriter : IAsyncDisposable
     private readonly ContentEncoder encoder;
     private readonly ContiguousFrontier frontier;
     private readonly ConfirmedMoments moments = new();
-    private readonly Queue<LogPiece> held;
+    private readonly HeldChunks held;
+    private readonly LogPublisher publisher;
+    private readonly UploadsInFlight uploads;
     private readonly CancellationTokenSource abandoned = new();
     private readonly ArrayBufferWriter<byte> frame = new(256 << 10);
+
+    /// <summary>What is not yet on its way.</summary>
     private readonly LogStretch pending;
+
+    /// <summary>What the next merged chunk would hold; it never begins behind <see cref="pending"/>.</summary>
     private readonly LogStretch merge;
+
     private readonly List<LogMark> marks = [];
-    private readonly List<Task> segmentTasks = [];
     private readonly Task loop;
     private OpenSegment segment;
-    private Task chunkTask = Task.CompletedTask;
     private ulong position;
     private ulong received;
+    private ulong flushThrough;
+    private ulong sourceEnd;
     private long firstUnflushed;
     private long lastConfirmed;
     private DateTimeOffset? confirmedAsOf;
     private bool frameIsPending;
-    private volatile bool flushRequested;
+
+    /// <summary>A held chunk could not be relied on: the next chunk is a merged one and holds its bytes again.</summary>
+    private bool healing;
+
+    private bool disposed;
 
     /// <param name="archive">Where it goes.</param>
     /// <param name="lineage">The line of history.</param>
     /// <param name="start">Where the first byte will lie.</param>
     /// <param name="held">What the archive holds of this lineage from <paramref name="start"/> on; bytes that arrive again are compared with it.</param>
     /// <param name="observer">Reads along.</param>
-    /// <param name="durableAdvanced">Called, on any thread, when <see cref="DurablePosition"/> or <see cref="RecoverableUntil"/> has grown.</param>
+    /// <param name="durableAdvanced">Called, on any thread, when <see cref="DurablePosition"/> has grown.</param>
     public LogWriter(
         LogArchive archive,
         LogWriterOptions options,
@@ -91,15 +99,15 @@ public sealed partial class LogWriter : IAsyncDisposable
         this.logger = logger;
         position = received = start;
         frontier = new ContiguousFrontier(start);
-        var known = held.Where(p => p.Lineage == lineage && p.Range.End > start).ToList();
-        known.ForEach(p => frontier.Add(p.Range));
-        this.held = new Queue<LogPiece>(known.Where(p => !p.IsSegment).OrderBy(p => p.Range.End));
-        pending = new LogStretch(Math.Max(start, frontier.Position));
+        this.held = new HeldChunks([.. held], lineage, start);
+        publisher = new LogPublisher(archive, AddDurable);
+        segment = Open(start);
+        pending = new LogStretch(this.held.CoveredTo);
         merge = new LogStretch(start);
         encoder = ContentEncoder.Create(archive.Codec, archive.Level, workers: 0);
         pipe = new Pipe(new PipeOptions(
             minimumSegmentSize: 128 << 10, pauseWriterThreshold: PipeBytes, resumeWriterThreshold: PipeBytes / 2, useSynchronizationContext: false));
-        segment = Open(start);
+        uploads = new UploadsInFlight(pipe.Reader.CancelPendingRead);
         lastConfirmed = clock.GetTimestamp();
         wake = clock.CreateTimer(_ => pipe.Reader.CancelPendingRead(), null, options.ConfirmInterval, Timeout.InfiniteTimeSpan);
         loop = Task.Run(RunAsync);
@@ -115,16 +123,23 @@ public sealed partial class LogWriter : IAsyncDisposable
     public DateTimeOffset? RecoverableUntil => moments.Reached(DurablePosition);
 
     /// <summary>Where the source's log ended, as it last said; bytes up to there will come without waiting for anything new to be written.</summary>
-    public ulong SourceEnd { get; private set; }
+    public ulong SourceEnd => Volatile.Read(ref sourceEnd);
+
+    /// <summary>The largest stretch that was held in memory so far, for tests of its bound.</summary>
+    internal long LargestStretchBytes { get; private set; }
 
     /// <summary>Ends when the writer was completed, and faults when it cannot go on.</summary>
     public Task Completion => loop;
 
-    /// <summary>The next bytes. Waits while the writer is behind by more than its bounds.</summary>
+    /// <summary>
+    /// The next bytes. Waits while the writer is behind by more than its bounds; a wait that is cancelled has taken the bytes all the same.
+    /// </summary>
     public async ValueTask AppendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
+        pipe.Writer.Write(bytes.Span);
         Volatile.Write(ref received, received + (ulong)bytes.Length);
-        var result = await pipe.Writer.WriteAsync(bytes, cancellationToken);
+        var result = await pipe.Writer.FlushAsync(cancellationToken);
         if (result.IsCompleted)
         {
             await loop;
@@ -135,14 +150,17 @@ public sealed partial class LogWriter : IAsyncDisposable
     /// <summary>The source says that at <paramref name="asOf"/>, by its own clock, its log ended at <paramref name="end"/>.</summary>
     public void Confirm(ulong end, DateTimeOffset asOf)
     {
-        SourceEnd = Math.Max(SourceEnd, end);
+        Announce(end);
         moments.Add(end, asOf);
     }
+
+    /// <summary>The source's log reaches at least to <paramref name="end"/>; at what moment is not known.</summary>
+    public void Announce(ulong end) => Volatile.Write(ref sourceEnd, Math.Max(SourceEnd, end));
 
     /// <summary>Makes what has been appended durable now rather than at the next interval.</summary>
     public void RequestFlush()
     {
-        flushRequested = true;
+        Volatile.Write(ref flushThrough, ReceivedPosition);
         pipe.Reader.CancelPendingRead();
     }
 
@@ -156,6 +174,12 @@ public sealed partial class LogWriter : IAsyncDisposable
     /// <summary>Abandons what is not durable.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (disposed)
+        {
+            return;
+        }
+
+        disposed = true;
         await abandoned.CancelAsync();
         await pipe.Writer.CompleteAsync();
         await loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -180,7 +204,7 @@ public sealed partial class LogWriter : IAsyncDisposable
 
                 pipe.Reader.AdvanceTo(read.Buffer.End);
                 completed = read.IsCompleted;
-                await ObserveUploadsAsync();
+                await uploads.ThrowIfAnyFailedAsync();
                 if (FlushIsDue())
                 {
                     await FlushAsync();
@@ -190,13 +214,12 @@ public sealed partial class LogWriter : IAsyncDisposable
                 ScheduleWake();
             }
             while (!completed);
-            await chunkTask;
             if (position > pending.Start)
             {
                 await FlushAsync();
             }
 
-            await Task.WhenAll([chunkTask, .. segmentTasks]);
+            await uploads.AllSucceededAsync();
             await ConfirmAsync();
         }
         finally
@@ -204,7 +227,7 @@ public sealed partial class LogWriter : IAsyncDisposable
             // The writer's side must learn of a failure at its next append instead of waiting for room for ever.
             await pipe.Reader.CompleteAsync();
             await abandoned.CancelAsync();
-            await Task.WhenAll([chunkTask, .. segmentTasks]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await uploads.AllEndedAsync();
         }
     }
 
@@ -212,7 +235,7 @@ public sealed partial class LogWriter : IAsyncDisposable
     {
         while (!bytes.IsEmpty)
         {
-            var limit = held.TryPeek(out var next) ? Math.Min(next.Range.End, segment.Range.End) : segment.Range.End;
+            var limit = Math.Min(held.NextEnd, segment.Range.End);
             var count = (int)Math.Min((ulong)bytes.Length, limit - position);
             Encode(bytes.Span[..count]);
             bytes = bytes[count..];
@@ -227,18 +250,14 @@ public sealed partial class LogWriter : IAsyncDisposable
             }
         }
 
-        if (pending.StoredBytes > PendingBytes)
-        {
-            await chunkTask;
-            await FlushAsync();
-        }
+        await KeepBoundsAsync();
     }
 
     private void Encode(ReadOnlySpan<byte> bytes)
     {
-        if (!frameIsPending && position >= pending.Start)
+        frameIsPending |= position >= pending.Start;
+        if (position == pending.Start)
         {
-            frameIsPending = true;
             firstUnflushed = clock.GetTimestamp();
         }
 
@@ -252,14 +271,19 @@ public sealed partial class LogWriter : IAsyncDisposable
     private async ValueTask AtBoundaryAsync()
     {
         await CutFrameAsync();
-        while (held.TryPeek(out var piece) && piece.Range.End <= position)
+        while (held.TryTakeEndingAt(position, out var chunk))
         {
-            held.Dequeue();
-            if (piece.Range.End == position)
+            if (await archive.FindFaultAsync(chunk, segment.Range.Start, segment.ContentSha256(), abandoned.Token) is { } fault)
             {
-                await CompareAsync(piece);
-                segment.AddChunk(piece.Key);
+                LogUnreliableChunk(fault);
+                healing = true;
             }
+            else
+            {
+                AddDurable(chunk.Range);
+            }
+
+            segment.AddChunk(chunk, merge.Start);
         }
 
         if (position == segment.Range.End)
@@ -268,21 +292,24 @@ public sealed partial class LogWriter : IAsyncDisposable
         }
     }
 
-    private async Task CompareAsync(LogPiece piece)
+    /// <summary>Holds no more in memory than was said, however slow the store and however large the segment.</summary>
+    private async ValueTask KeepBoundsAsync()
     {
-        try
+        LargestStretchBytes = Math.Max(LargestStretchBytes, Math.Max(pending.StoredBytes, merge.StoredBytes));
+        if (pending.StoredBytes <= PendingBytes && merge.StoredBytes <= MergeBytes + PendingBytes)
         {
-            var seal = await archive.ReadSealAsync(piece, abandoned.Token);
-            if (seal.HashedFrom == segment.Range.Start && seal.ContentSha256 != segment.ContentSha256())
-            {
-                throw Diverged(piece.Key);
-            }
+            return;
         }
-        catch (NotRestorableException damage)
+
+        if (position > pending.Start || healing)
         {
-            // The whole segment, which is being received again, will take its place.
-            LogDamagedChunk(damage.Message);
+            await FlushAsync();
+            return;
         }
+
+        // All of this comes again and is in the archive: no merged chunk will need it.
+        await CutFrameAsync();
+        RestartMerge();
     }
 
     /// <summary>Ends the frame, so that what was received so far can be put.</summary>
@@ -316,14 +343,14 @@ public sealed partial class LogWriter : IAsyncDisposable
 
     private bool FlushIsDue()
     {
-        if (position <= pending.Start || !chunkTask.IsCompleted)
+        if (position <= pending.Start || !uploads.Chunk.IsCompleted)
         {
             return false;
         }
 
         // Bytes that exist already will fill the segment by themselves: putting them as chunks first would send them twice.
         var fillsItself = SourceEnd >= segment.Range.End;
-        return flushRequested
+        return Volatile.Read(ref flushThrough) > pending.Start
             || options.Synchronous
             || (!fillsItself && position - pending.Start >= (ulong)options.FlushBytes)
             || clock.GetElapsedTime(firstUnflushed) >= options.FlushInterval;
@@ -332,141 +359,49 @@ public sealed partial class LogWriter : IAsyncDisposable
     /// <summary>Puts what is not yet durable of the open segment as one chunk, or together with the chunks before it as a merged one.</summary>
     private async Task FlushAsync()
     {
-        flushRequested = false;
         await CutFrameAsync();
         var full = merge.StoredBytes > MergeBytes;
-        var merged = full || segment.Mergeable.Count >= ChunksPerMerge;
-        chunkTask = PutChunkAsync(merged ? merge : pending, merged ? segment.TakeMergeable() : []);
-        if (full)
-        {
-            merge.Restart(position);
-            segment.Mergeable.Clear();
-        }
-
-        pending.Restart(position);
-    }
-
-    private Task PutChunkAsync(LogStretch stretch, IReadOnlyCollection<ObjectKey> superseded)
-    {
+        var merged = full || healing || segment.Mergeable.Count >= ChunksPerMerge;
+        var stretch = merged ? merge : pending;
         var range = new LogRange(stretch.Start, position);
         var seal = Seal(range, stretch.StoredBytes, stretch.StoredSha256(), stretch.Times);
-        var frameBytes = SealFrame.Write(seal, archive.Codec);
-        var key = archive.ChunkKey(lineage, range);
-        segment.AddChunk(key);
-        var content = archive.Codec == Codec.None ? stretch.With([]) : stretch.With(frameBytes);
-        var recorded = TakeMarks();
-        return Beside(async () =>
+        var chunk = new LogPiece(archive.ChunkKey(lineage, range), lineage, range, archive.Codec, stretch.StoredBytes, IsSegment: false);
+        var (content, recorded, superseded) = (stretch.Copy(), TakeMarks(), merged ? segment.TakeMergeable() : []);
+        await uploads.BeginChunkAsync(() => publisher.PutChunkAsync(chunk, seal, content, recorded, superseded, abandoned.Token));
+        segment.AddChunk(chunk, merge.Start);
+        pending.Restart(position);
+        healing = false;
+        if (full)
         {
-            await PutSealBesideAsync(key, frameBytes);
-            if (!await archive.Store.PutIfAbsentAsync(key, content, abandoned.Token))
-            {
-                await RequireOwnAsync(new LogPiece(key, lineage, range, archive.Codec, 0, IsSegment: false), seal);
-            }
-
-            await DurableAsync(range, recorded);
-            await DeleteAsync(superseded);
-        });
+            RestartMerge();
+        }
     }
 
-    /// <summary>Runs an upload beside the loop, and wakes the loop when it has ended, well or not.</summary>
-    private Task Beside(Func<Task> upload) => Task.Run(async () =>
+    /// <summary>What was merged so far stays as it is; the next merged chunk begins here.</summary>
+    private void RestartMerge()
     {
-        try
-        {
-            await upload();
-        }
-        finally
-        {
-            pipe.Reader.CancelPendingRead();
-        }
-    });
+        merge.Restart(position);
+        segment.Mergeable.Clear();
+    }
 
     private async Task EndSegmentAsync()
     {
         var ended = segment;
         var (bytes, sha256) = ended.Stored();
         var seal = Seal(ended.Range, bytes, sha256, ended.Times);
-        segmentTasks.RemoveAll(t => t.IsCompletedSuccessfully);
-        if (segmentTasks.Count >= SegmentsInFlight)
-        {
-            await await Task.WhenAny(segmentTasks);
-        }
-
-        var (lastChunk, recorded) = (chunkTask, TakeMarks());
-        segmentTasks.Add(Beside(() => SealSegmentAsync(ended, seal, lastChunk, recorded)));
+        var piece = new LogPiece(archive.SegmentKey(lineage, ended.Range), lineage, ended.Range, archive.Codec, bytes, IsSegment: true);
+        var (lastChunk, recorded) = (uploads.Chunk, TakeMarks());
+        await uploads.BeginSegmentAsync(() => publisher.SealSegmentAsync(ended, piece, seal, recorded, lastChunk, abandoned.Token));
         segment = Open(position);
-        pending.Restart(position);
+        pending.Restart(Math.Max(position, pending.Start));
         merge.Restart(position);
+        healing = false;
     }
 
-    private async Task SealSegmentAsync(OpenSegment ended, LogSeal seal, Task lastChunk, List<LogMark> recorded)
+    private void AddDurable(LogRange range)
     {
-        await using var owned = ended;
-        var frameBytes = SealFrame.Write(seal, archive.Codec);
-        await PutSealBesideAsync(ended.Key, frameBytes);
-        if (!await ended.SealAsync(archive.Codec == Codec.None ? default : frameBytes, abandoned.Token))
-        {
-            await RequireOwnAsync(new LogPiece(ended.Key, lineage, ended.Range, archive.Codec, 0, IsSegment: true), seal);
-        }
-
-        await DurableAsync(ended.Range, recorded);
-        await lastChunk;
-        await DeleteAsync(ended.Chunks);
-    }
-
-    private async Task PutSealBesideAsync(ObjectKey key, byte[] frameBytes)
-    {
-        if (archive.Codec == Codec.None)
-        {
-            // Before the piece, so that a piece is never without its proof; a seal of an earlier attempt may differ in its times only.
-            await archive.Store.PutIfAbsentAsync(LogArchive.SealKey(key), frameBytes, abandoned.Token);
-        }
-    }
-
-    private async Task DurableAsync(LogRange range, List<LogMark> recorded)
-    {
-        foreach (var mark in recorded)
-        {
-            await archive.RecordMarkAsync(mark, abandoned.Token);
-        }
-
         frontier.Add(range);
         durableAdvanced();
-    }
-
-    /// <summary>The name was taken: by our own earlier attempt, or by another history?</summary>
-    private async Task RequireOwnAsync(LogPiece taken, LogSeal seal)
-    {
-        var existing = await archive.Store.HeadAsync(taken.Key, abandoned.Token)
-            ?? throw new ObjectStoreException(
-                $"{archive.Store.Description} says of '{taken.Key}' first that it exists and then that it does not.", isPermanent: false);
-        var found = await archive.ReadSealAsync(taken with { StoredBytes = existing.Bytes }, abandoned.Token);
-        if (found.HashedFrom != seal.HashedFrom || found.ContentSha256 != seal.ContentSha256)
-        {
-            throw Diverged(taken.Key);
-        }
-    }
-
-    private async Task DeleteAsync(IReadOnlyCollection<ObjectKey> superfluous)
-    {
-        if (superfluous.Count > 0)
-        {
-            await archive.Store.DeleteAsync(
-                archive.Codec == Codec.None ? [.. superfluous, .. superfluous.Select(LogArchive.SealKey)] : superfluous, abandoned.Token);
-        }
-    }
-
-    private async Task ObserveUploadsAsync()
-    {
-        if (chunkTask.IsFaulted || chunkTask.IsCanceled)
-        {
-            await chunkTask;
-        }
-
-        foreach (var ended in segmentTasks.Where(t => t.IsFaulted || t.IsCanceled))
-        {
-            await ended;
-        }
     }
 
     private async Task ConfirmIfDueAsync()
@@ -491,7 +426,9 @@ public sealed partial class LogWriter : IAsyncDisposable
     private void ScheduleWake()
     {
         var due = options.ConfirmInterval - clock.GetElapsedTime(lastConfirmed);
-        if (position > pending.Start)
+
+        // A chunk on its way wakes the loop when it has ended; until then no other can begin.
+        if (position > pending.Start && uploads.Chunk.IsCompleted)
         {
             var flush = options.FlushInterval - clock.GetElapsedTime(firstUnflushed);
             due = flush < due ? flush : due;
@@ -503,6 +440,13 @@ public sealed partial class LogWriter : IAsyncDisposable
     private OpenSegment Open(ulong start)
     {
         var range = new LogRange(start, archive.Naming.SegmentAt(start).End);
+        var name = archive.Naming.Name(lineage, range);
+        if (!archive.Naming.TryParse(name, out var named, out var whole) || named != lineage || whole != range)
+        {
+            throw new ArgumentException(
+                $"A log cannot be written from {archive.Naming.Format(start)} on: '{name}' is the name of another range. Begin at the start of a segment.", nameof(start));
+        }
+
         return new OpenSegment(range, new ObjectWriter(archive.Store, archive.SegmentKey(lineage, range), parallelParts: 2));
     }
 
@@ -527,10 +471,6 @@ public sealed partial class LogWriter : IAsyncDisposable
         return taken;
     }
 
-    private LogDivergedException Diverged(ObjectKey key) => new(
-        $"The log that the server sends differs from '{key}' in {archive.Store.Description}: the same positions hold other bytes. "
-        + "This server is a copy or was set back; nothing was changed. Give it a repository of its own.");
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Damage} It is passed over: the whole segment will replace it.")]
-    private partial void LogDamagedChunk(string damage);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Fault} It is passed over: the next chunk or the whole segment will hold its bytes again.")]
+    private partial void LogUnreliableChunk(string fault);
 }

@@ -11,27 +11,29 @@ internal sealed class OpenSegment(LogRange range, ObjectWriter upload) : IAsyncD
 
     public LogRange Range { get; } = range;
 
-    public ObjectKey Key => upload.Key;
-
     public LogTimes Times { get; set; }
 
-    /// <summary>Every chunk of this segment that exists.</summary>
-    public HashSet<ObjectKey> Chunks { get; } = [];
+    /// <summary>Every chunk of this segment that exists; all are superfluous when it is durable.</summary>
+    public List<LogPiece> Chunks { get; } = [];
 
-    /// <summary>Those of them that the next merged chunk will hold.</summary>
-    public List<ObjectKey> Mergeable { get; } = [];
+    /// <summary>Those of them that the next merged chunk will hold from their first byte to their last.</summary>
+    public List<LogPiece> Mergeable { get; } = [];
 
-    public void AddChunk(ObjectKey key)
+    /// <param name="mergedFrom">Where the next merged chunk begins.</param>
+    public void AddChunk(LogPiece chunk, ulong mergedFrom)
     {
-        Chunks.Add(key);
-        Mergeable.Add(key);
+        Chunks.Add(chunk);
+        if (chunk.Range.Start >= mergedFrom)
+        {
+            Mergeable.Add(chunk);
+        }
     }
 
     /// <summary>The chunks that a merged one replaces; they are no longer this segment's.</summary>
-    public IReadOnlyCollection<ObjectKey> TakeMergeable()
+    public IReadOnlyCollection<LogPiece> TakeMergeable()
     {
-        List<ObjectKey> taken = [.. Mergeable];
-        Chunks.ExceptWith(taken);
+        List<LogPiece> taken = [.. Mergeable];
+        Chunks.RemoveAll(taken.Contains);
         Mergeable.Clear();
         return taken;
     }

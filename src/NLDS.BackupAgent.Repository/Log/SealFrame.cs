@@ -26,28 +26,7 @@ internal static class SealFrame
     /// <summary>One empty, final block with fixed codes, then CRC-32 and length of nothing.</summary>
     private static readonly byte[] GzipEmptyBody = [3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-    public static byte[] Write(LogSeal seal, Codec codec)
-    {
-        var payload = Payload(JsonSerializer.SerializeToUtf8Bytes(seal, LogJson.Default.LogSeal));
-        switch (codec)
-        {
-            case Codec.Zstd:
-                var skippable = new byte[8 + payload.Length];
-                BinaryPrimitives.WriteUInt32LittleEndian(skippable, SkippableMagic);
-                BinaryPrimitives.WriteInt32LittleEndian(skippable.AsSpan(4), payload.Length);
-                payload.CopyTo(skippable, 8);
-                return skippable;
-            case Codec.Gzip:
-                var extra = new byte[6];
-                BinaryPrimitives.WriteUInt16LittleEndian(extra, (ushort)(payload.Length + 4));
-                extra[2] = (byte)'N';
-                extra[3] = (byte)'L';
-                BinaryPrimitives.WriteUInt16LittleEndian(extra.AsSpan(4), (ushort)payload.Length);
-                return [.. GzipHeader, .. extra, .. payload, .. GzipEmptyBody];
-            default:
-                return payload;
-        }
-    }
+    public static byte[] Write(LogSeal seal, Codec codec) => Wrap(JsonSerializer.SerializeToUtf8Bytes(seal, LogJson.Default.LogSeal), codec);
 
     /// <summary>Reads the seal at the end of <paramref name="tail"/>, the object's last bytes; null when there is no sound one.</summary>
     /// <param name="frameBytes">How many of the object's bytes the frame takes.</param>
@@ -73,6 +52,11 @@ internal static class SealFrame
         }
 
         frameBytes = before + (int)length + FooterBytes + after;
+        if (codec == Codec.None && frameBytes != tail.Length)
+        {
+            return null;
+        }
+
         var frame = tail[^frameBytes..];
         var json = frame.Slice(before, (int)length);
         if (Crc32C.Compute(json) != BinaryPrimitives.ReadUInt32LittleEndian(footer[4..]))
@@ -83,8 +67,9 @@ internal static class SealFrame
         try
         {
             var seal = JsonSerializer.Deserialize(json, LogJson.Default.LogSeal);
-            // Every byte of the frame is pinned, so that no flipped bit in it goes unnoticed.
-            return seal is not null && frame.SequenceEqual(Write(seal, codec)) ? seal : null;
+
+            // The checksum pins the JSON, and this pins every other byte of the frame: no flipped bit in it goes unnoticed.
+            return seal is not null && frame.SequenceEqual(Wrap(json, codec)) ? seal : null;
         }
         catch (JsonException)
         {
@@ -92,10 +77,33 @@ internal static class SealFrame
         }
     }
 
-    private static byte[] Payload(byte[] json)
+    private static byte[] Wrap(ReadOnlySpan<byte> json, Codec codec)
+    {
+        var payload = Payload(json);
+        switch (codec)
+        {
+            case Codec.Zstd:
+                var skippable = new byte[8 + payload.Length];
+                BinaryPrimitives.WriteUInt32LittleEndian(skippable, SkippableMagic);
+                BinaryPrimitives.WriteInt32LittleEndian(skippable.AsSpan(4), payload.Length);
+                payload.CopyTo(skippable, 8);
+                return skippable;
+            case Codec.Gzip:
+                var extra = new byte[6];
+                BinaryPrimitives.WriteUInt16LittleEndian(extra, (ushort)(payload.Length + 4));
+                extra[2] = (byte)'N';
+                extra[3] = (byte)'L';
+                BinaryPrimitives.WriteUInt16LittleEndian(extra.AsSpan(4), (ushort)payload.Length);
+                return [.. GzipHeader, .. extra, .. payload, .. GzipEmptyBody];
+            default:
+                return payload;
+        }
+    }
+
+    private static byte[] Payload(ReadOnlySpan<byte> json)
     {
         var payload = new byte[json.Length + FooterBytes];
-        json.CopyTo(payload, 0);
+        json.CopyTo(payload);
         BinaryPrimitives.WriteInt32LittleEndian(payload.AsSpan(json.Length), json.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(payload.AsSpan(json.Length + 4), Crc32C.Compute(json));
         Magic.CopyTo(payload, json.Length + 8);

@@ -20,8 +20,11 @@ public sealed record ContinuousStatus
     /// <summary>The newest moment, by the server's clock, that a restore would reach; null while there is no snapshot to begin from.</summary>
     public DateTimeOffset? RecoverableUntil { get; init; }
 
-    /// <summary>When <see cref="RecoverableUntil"/> was established, by this process's clock.</summary>
+    /// <summary>The same moment by this process's clock.</summary>
     public DateTimeOffset? ConfirmedAt { get; init; }
+
+    /// <summary>How long a restore to the newest moment should take now; null while none is possible.</summary>
+    public TimeSpan? RestoreEstimate { get; init; }
 
     /// <summary>Gaps in the log since the repository began.</summary>
     public int Gaps { get; init; }

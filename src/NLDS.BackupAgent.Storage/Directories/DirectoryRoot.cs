@@ -86,6 +86,11 @@ internal sealed partial class DirectoryRoot(string path, TimeProvider time, ILog
             return;
         }
 
+        if (File.Exists(Path))
+        {
+            throw new ObjectStoreException($"{Path} is a file. Set Storage:Directory:Path to a directory.", isPermanent: true);
+        }
+
         var parent = System.IO.Path.GetDirectoryName(Path);
         if (parent is null || !Directory.Exists(parent))
         {

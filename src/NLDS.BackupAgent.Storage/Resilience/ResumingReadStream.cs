@@ -67,7 +67,7 @@ internal sealed class ResumingReadStream(IObjectStore store, RetryPolicy policy,
         }
 
         var resumed = await store.OpenReadAsync(key, offset + consumed, length - consumed, cancellationToken);
-        if (resumed is ForwardReadStream { Version: var now } && now != version)
+        if (version is not null && resumed is ForwardReadStream { Version: { } now } && now != version)
         {
             await resumed.DisposeAsync();
             throw new ObjectStoreException($"'{key}' in {store.Description} was replaced while it was being read. Read it again.", isPermanent: true);

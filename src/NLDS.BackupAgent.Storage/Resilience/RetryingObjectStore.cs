@@ -26,6 +26,8 @@ internal sealed class RetryingObjectStore : IObjectStore, IDisposable
 
     public string Description => inner.Description;
 
+    public int PartBytes => inner.PartBytes;
+
     public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         policy.RunAsync(Call("put", key, content.Length), token => inner.PutIfAbsentAsync(key, content, token), cancellationToken);
 

@@ -8,12 +8,18 @@ using Amazon.S3.Model;
 namespace NLDS.BackupAgent.Storage.S3;
 
 /// <summary>The SDK's client as this agent wants it, made at the first use because making it already looks for a region.</summary>
-internal sealed class S3Client(S3Options options, AWSCredentials? credentials, string description) : IDisposable
+internal sealed class S3Client : IDisposable
 {
-    /// <summary>The retrying store gives each try a shorter time; this holds for whoever uses the client without it.</summary>
-    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(10);
+    private readonly string description;
+    private readonly S3HttpClients connections;
+    private readonly Lazy<AmazonS3Client> client;
 
-    private readonly Lazy<AmazonS3Client> client = new(() => Make(options, credentials));
+    public S3Client(S3Options options, AWSCredentials? credentials, string description)
+    {
+        this.description = description;
+        connections = new S3HttpClients();
+        client = new Lazy<AmazonS3Client>(() => Make(options, credentials, connections));
+    }
 
     public async Task<T> CallAsync<T>(string action, Func<IAmazonS3, Task<T>> call, CancellationToken cancellationToken)
     {
@@ -33,6 +39,8 @@ internal sealed class S3Client(S3Options options, AWSCredentials? credentials, s
         {
             client.Value.Dispose();
         }
+
+        connections.Dispose();
     }
 
     /// <summary>The SDK wants a stream; most callers' memory is an array already.</summary>
@@ -49,14 +57,13 @@ internal sealed class S3Client(S3Options options, AWSCredentials? credentials, s
     public static bool IsUnknownHeader(Exception? answer) =>
         answer is AmazonS3Exception { ErrorCode: "NotImplemented" or "InvalidArgument" } or AmazonS3Exception { StatusCode: HttpStatusCode.NotImplemented };
 
-    private static AmazonS3Client Make(S3Options options, AWSCredentials? credentials)
+    private static AmazonS3Client Make(S3Options options, AWSCredentials? credentials, S3HttpClients connections)
     {
         var config = new AmazonS3Config
         {
             ForcePathStyle = options.UsesPathStyle,
             MaxErrorRetry = 0,
-            Timeout = Bound,
-            ConnectTimeout = TimeSpan.FromSeconds(10),
+            HttpClientFactory = connections,
 
             // The SDK's own checksums need trailers that compatible stores do not know; Content-MD5 is known to all.
             RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,

@@ -12,7 +12,7 @@ internal static class S3Faults
     public static bool IsFault(Exception failure, CancellationToken cancellationToken) => failure switch
     {
         OperationCanceledException => !cancellationToken.IsCancellationRequested,
-        AmazonClientException or HttpRequestException or IOException or TimeoutException or WebException => true,
+        AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException or WebException => true,
         _ => false,
     };
 
@@ -23,7 +23,7 @@ internal static class S3Faults
             store, action, $"no TLS connection: {failure.Message} Check Storage:S3:ServiceUrl and that its certificate is trusted here.", failure),
         _ when Causes(failure).Any(cause => cause is HttpRequestException or SocketException or IOException or TimeoutException or OperationCanceledException) =>
             Transient(store, action, $"the store cannot be reached ({failure.GetBaseException().Message}). Check Storage:S3:ServiceUrl and the network.", failure),
-        AmazonClientException => Permanent(
+        AmazonServiceException or AmazonClientException => Permanent(
             store, action, $"{failure.Message} Give the agent credentials (AWS_ACCESS_KEY_ID, a profile, a role) and set Storage:S3:Region.", failure),
         _ => Transient(store, action, failure.Message, failure),
     };

@@ -28,6 +28,7 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
     public S3ObjectStore(S3Options options, AWSCredentials? credentials, TimeProvider time, ILogger<S3ObjectStore> logger)
     {
         Bucket = options.Bucket!;
+        PartBytes = options.PartSizeBytes;
         prefix = options.Prefix.Trim('/') is { Length: > 0 } folder ? folder + "/" : "";
         Description = $"s3://{Bucket}/{prefix}".TrimEnd('/');
         Client = new S3Client(options, credentials, Description);
@@ -37,6 +38,8 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
     }
 
     public string Description { get; }
+
+    public int PartBytes { get; }
 
     internal string Bucket { get; }
 

@@ -6,6 +6,9 @@ namespace NLDS.BackupAgent.Commands;
 /// <summary>The program's face: its verbs, and what each invocation answers.</summary>
 internal sealed class CommandLine
 {
+    /// <summary>An argument that begins with @ is that argument, not a file of further ones.</summary>
+    private static readonly ParserConfiguration Literally = new() { ResponseFileTokenReplacer = null };
+
     private readonly CommandContext context;
     private readonly RootCommand root;
 
@@ -50,7 +53,7 @@ internal sealed class CommandLine
 
     private async Task<int> ParseAndInvokeAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
-        var parse = root.Parse(arguments);
+        var parse = root.Parse(arguments, Literally);
         if (parse.Errors.Count > 0)
         {
             foreach (var error in parse.Errors)

@@ -90,6 +90,11 @@ internal static class RestoreCommand
     {
         output.WriteLine($"Restore {plan.Source} from backup {plan.BackupId} to {plan.Target}");
         output.WriteLine($"  reads {Sizes.Bytes(plan.StoredBytes)}, writes {Sizes.Bytes(plan.ContentBytes)}, should take {Sizes.Duration(plan.Estimate)}");
+        if (plan.RecoversTo is { } moment)
+        {
+            output.WriteLine($"  recovers everything until {Sizes.Time(moment)}");
+        }
+
         foreach (var (step, index) in plan.Steps.Select((step, index) => (step, index)))
         {
             output.WriteLine($"  {index + 1}. {step}");

@@ -15,6 +15,7 @@ internal static partial class DaemonHost
 
     public static WebApplication Build(AgentConfiguration configuration, Surroundings around, SecretScrubber scrubber)
     {
+        ProcessMemory.Configure();
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = around.BinaryDirectory });
 
         // Ours is complete and judged; the builder's own would let unjudged settings in.
@@ -56,9 +57,30 @@ internal static partial class DaemonHost
             throw new SourceException($"{inUse.Message} Stop the other program or set Agent:Urls.", isPermanent: true, inUse);
         }
 
+        catch (OperationCanceledException)
+        {
+            // Told to stop, or broken, before it had started.
+            await ThrowWhatEndedItAsync(app);
+            await app.StopAsync(CancellationToken.None);
+            return;
+        }
+
         LogRunning(app.Logger, string.Join(", ", app.Urls));
         await app.WaitForShutdownAsync(cancellationToken);
+        await ThrowWhatEndedItAsync(app);
         LogStopped(app.Logger);
+    }
+
+    /// <summary>The framework ends the process in order when a background service breaks; its exit code has to tell.</summary>
+    private static async Task ThrowWhatEndedItAsync(WebApplication app)
+    {
+        foreach (var service in app.Services.GetServices<IHostedService>().OfType<BackgroundService>())
+        {
+            if (service.ExecuteTask is { IsFaulted: true } broken)
+            {
+                await broken;
+            }
+        }
     }
 
     [LoggerMessage(LogLevel.Information, "The agent runs and listens on {Urls}.")]

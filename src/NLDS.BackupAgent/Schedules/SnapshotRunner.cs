@@ -1,4 +1,5 @@
 using NLDS.BackupAgent.Commands;
+using NLDS.BackupAgent.Daemon;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -30,6 +31,8 @@ internal sealed partial class SnapshotRunner(JobLedger ledger, CatalogView catal
             ledger.Fail(job, message);
             LogFailed(exception is SourceException or ObjectStoreException or OperationCanceledException ? null : exception, job.Name, message);
         }
+
+        ProcessMemory.GiveBack();
     }
 
     private sealed class Told(JobLedger ledger, BackupJob job) : IProgress<TransferProgress>

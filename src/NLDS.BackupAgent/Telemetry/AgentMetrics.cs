@@ -29,6 +29,7 @@ internal sealed class AgentMetrics
         meter.CreateObservableGauge("backup_last_success_timestamp", () => PerSource(LastSuccess), null, "Unix time of the source's newest success; a durable log position counts.");
         meter.CreateObservableGauge("backup_recoverable_until_timestamp", () => PerSource(entry => Unix(RecoverableUntil(entry))), null, "Unix time of the newest moment that a restore would reach.");
         meter.CreateObservableGauge("backup_recovery_point_lag_seconds", () => PerSource(Lag), null, "How far behind now a restore would end.");
+        meter.CreateObservableGauge("backup_restore_estimate_seconds", () => PerTail(tail => tail.RestoreEstimate?.TotalSeconds), null, "How long a restore to the newest moment should take now.");
         meter.CreateObservableCounter("backup_log_gaps_total", () => PerTail<long>(tail => tail.Gaps), null, "Gaps in the log since the repository began.");
         meter.CreateObservableGauge("backup_log_durable_position", () => PerTail(tail => (double?)tail.DurablePosition), null, "Everything of the log before this position is durable.");
         meter.CreateObservableGauge("backup_log_lag_bytes", () => PerTail(LagBytes), null, "What the server has written of its log beyond the durable position.");

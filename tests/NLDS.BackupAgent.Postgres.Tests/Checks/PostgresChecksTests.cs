@@ -107,7 +107,7 @@ public sealed class CheckedServer : IAsyncLifetime
         await Server.ExecuteAsync("CREATE ROLE weak LOGIN; CREATE ROLE stranger LOGIN REPLICATION; SELECT pg_reload_conf()");
         await Server.ExecuteAsync("SELECT pg_create_physical_replication_slot('taken', true)");
         await Server.ExecuteAsync("SELECT pg_create_logical_replication_slot('logical', 'pgoutput')");
-        await Eventually.HoldsAsync(
+        await Eventually.TrueAsync(
             () => Server.ScalarAsync<bool>("SELECT bool_or(user_name @> '{weak}') FROM pg_hba_file_rules"), "the server has read its rules");
     }
 

@@ -65,7 +65,7 @@ internal sealed class Agent : IAsyncDisposable
     {
         stop = new CancellationTokenSource();
         tail = Source.TailAsync(stop.Token);
-        await Eventually.HoldsAsync(() => tail.IsFaulted || Source.Status.IsStreaming, "the tail streams");
+        await Eventually.TrueAsync(() => tail.IsFaulted || Source.Status.IsStreaming, "the tail streams");
         if (tail.IsFaulted)
         {
             await tail;
@@ -88,7 +88,7 @@ internal sealed class Agent : IAsyncDisposable
     {
         var end = await server.ScalarAsync<string>("SELECT pg_current_wal_flush_lsn()::text");
         var timeline = await server.ScalarAsync<string>("SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)");
-        await Eventually.HoldsAsync(
+        await Eventually.TrueAsync(
             () => Source.Status is var status && status.Lineage == timeline && status.DurablePosition >= Lsn.Parse(end).Value,
             $"WAL up to {end} is durable");
         return end;

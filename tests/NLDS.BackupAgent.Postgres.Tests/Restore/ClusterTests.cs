@@ -28,14 +28,14 @@ public sealed class ClusterTests
         using var stop = new CancellationTokenSource();
         var acknowledged = new List<(int Entry, DateTimeOffset At)>();
         var writer = WriteAsync(server, acknowledged, stop.Token);
-        await Eventually.HoldsAsync(() => acknowledged.Count >= 20, "rows are written");
+        await Eventually.TrueAsync(() => acknowledged.Count >= 20, "rows are written");
         await agent.BackUpAsync();
         var soFar = acknowledged.Count;
-        await Eventually.HoldsAsync(() => acknowledged.Count >= soFar + 50, "more rows are written");
+        await Eventually.TrueAsync(() => acknowledged.Count >= soFar + 50, "more rows are written");
         await server.KillAsync();
         await stop.CancelAsync();
         var attempted = await writer;
-        await Eventually.HoldsAsync(() => !agent.Source.Status.IsStreaming, "the agent notices");
+        await Eventually.TrueAsync(() => !agent.Source.Status.IsStreaming, "the agent notices");
         var claimed = agent.Source.Status.RecoverableUntil.ShouldNotBeNull();
         await agent.StopTailAsync();
 
@@ -264,7 +264,7 @@ public sealed class ClusterTests
 
     private static async Task PromoteAsync(PostgresServer standby, int withRow)
     {
-        await Eventually.HoldsAsync(() => standby.ScalarAsync<bool>($"SELECT count(*) = {withRow} FROM ledger"), "the standby has all rows");
+        await Eventually.TrueAsync(() => standby.ScalarAsync<bool>($"SELECT count(*) = {withRow} FROM ledger"), "the standby has all rows");
         await standby.PromoteAsync();
     }
 

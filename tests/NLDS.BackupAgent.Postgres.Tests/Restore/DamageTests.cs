@@ -199,7 +199,7 @@ public sealed class DamageTests(RecordedArchive archive) : IClassFixture<Recorde
         faulty.FailFrom(4, Fault.Hang);
 
         var restore = agent.Source.RestoreAsync(plan, new Progress<TransferProgress>(), cancel.Token);
-        await Eventually.HoldsAsync(() => faulty.Calls >= 4, "the restore has begun to read");
+        await Eventually.TrueAsync(() => faulty.Calls >= 4, "the restore has begun to read");
         await cancel.CancelAsync();
 
         await Should.ThrowAsync<OperationCanceledException>(() => restore);
@@ -238,7 +238,7 @@ public sealed class DamageTests(RecordedArchive archive) : IClassFixture<Recorde
         {
             // It may let somebody look before it comes to the damage.
             server = await PostgresServer.StartOnDirectoryAsync(target, 15);
-            await Eventually.HoldsAsync(() => !server.IsRunning, "the server ends");
+            await Eventually.TrueAsync(() => !server.IsRunning, "the server ends");
             log = server.ReadLog();
         }
         catch (InvalidOperationException failure)

@@ -18,7 +18,7 @@ internal static class Ledger
     /// <summary>The last row of a server that has ended its recovery; fails when a row before it is missing.</summary>
     public static async Task<int> LastAsync(PostgresServer server)
     {
-        await Eventually.HoldsAsync(() => server.ScalarAsync<bool>("SELECT NOT pg_is_in_recovery()"), "the restored server promotes");
+        await Eventually.TrueAsync(() => server.ScalarAsync<bool>("SELECT NOT pg_is_in_recovery()"), "the restored server promotes");
         (await server.ScalarAsync<bool>("SELECT count(*) = max(entry) AND min(entry) = 1 FROM ledger")).ShouldBeTrue();
         return await server.ScalarAsync<int>("SELECT max(entry) FROM ledger");
     }

@@ -63,7 +63,7 @@ public sealed class RecordedArchive : IAsyncLifetime
         await server.ExecuteAsync("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
         End = await agent.CatchUpAsync(server);
         var caughtUp = await server.ScalarAsync<DateTime>("SELECT clock_timestamp()");
-        await Eventually.HoldsAsync(() => agent.Source.Status.RecoverableUntil > caughtUp, "the idle moment is proven");
+        await Eventually.TrueAsync(() => agent.Source.Status.RecoverableUntil > caughtUp, "the idle moment is proven");
         Idle = caughtUp;
         await server.KillAsync();
     }

@@ -10,6 +10,7 @@ internal static class CephConfiguration
 
     private const int LastDiskPort = 27_600;
 
+    /// <remarks>The two report time-outs are long because a paused disk is a test's doing, and the monitor must not declare it dead.</remarks>
     public static string Text(string folder, string cluster, int monitorPort, int gatewayPort) =>
         $"""
         [global]
@@ -36,7 +37,6 @@ internal static class CephConfiguration
         osd_crush_chooseleaf_type = 0
         mon_allow_pool_size_one = true
         mon_max_pg_per_osd = 1000
-        # A paused disk is a test's doing; the monitor must not declare it dead.
         mon_osd_down_out_interval = 86400
         mon_osd_report_timeout = 86400
         [mon]
@@ -53,9 +53,10 @@ internal static class CephConfiguration
         osd_op_num_shards = 2
         [client.rgw]
         rgw_data = {folder}/rgw
-        rgw_frontends = beast endpoint=127.0.0.1:{gatewayPort}
+        rgw_frontends = beast endpoint=127.0.0.1:{gatewayPort} tcp_nodelay=1
         rgw_thread_pool_size = 32
         rgw_enable_usage_log = false
         rgw_run_sync_thread = false
+
         """;
 }

@@ -6,15 +6,19 @@ namespace NLDS.BackupAgent.Testing.Storage;
 /// <summary>
 /// A store whose chosen calls go wrong. All calls are counted from 1, those of its uploads and each listing among them; reads of an open body are not.
 /// </summary>
-public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore
+public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore, IDisposable
 {
     private Func<int, string, Fault?> plan = (_, _) => null;
+    private readonly SemaphoreSlim hung = new(0);
     private int calls;
 
     public string Description => inner.Description;
 
     /// <summary>How many calls were made.</summary>
     public int Calls => Volatile.Read(ref calls);
+
+    /// <summary>Completes once for each call that has begun to hang.</summary>
+    public Task WaitForHangAsync() => hung.WaitAsync();
 
     /// <summary>Fails the one call with this number, counted from now.</summary>
     public void FailCall(int number, Fault fault) => FailWhen((call, _) => call == number ? fault : null);
@@ -70,6 +74,12 @@ public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore
     public Task DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken) =>
         CallAsync("delete", () => inner.DeleteAsync(keys, cancellationToken), cancellationToken);
 
+    public void Dispose()
+    {
+        (inner as IDisposable)?.Dispose();
+        hung.Dispose();
+    }
+
     internal async Task<T> CallAsync<T>(string operation, Func<Task<T>> call, CancellationToken cancellationToken)
     {
         var fault = NextFault(operation);
@@ -99,10 +109,11 @@ public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore
 
     private Fault? NextFault(string operation) => plan(Interlocked.Increment(ref calls), operation);
 
-    private static async Task FailAsync(Fault fault, CancellationToken cancellationToken)
+    private async Task FailAsync(Fault fault, CancellationToken cancellationToken)
     {
         if (fault == Fault.Hang)
         {
+            hung.Release();
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
         }
 

@@ -21,24 +21,8 @@ internal sealed class HalfBodyStream : MemoryStream
         return new HalfBodyStream(whole.ToArray()[..(int)(whole.Length / 2)]);
     }
 
-    /// <summary>What reads into a span comes here too: a class derived from MemoryStream is asked through its arrays.</summary>
-    public override int Read(byte[] buffer, int offset, int count) =>
-        base.Read(buffer, offset, count) is > 0 and var read ? read : count == 0 ? 0 : throw Broken();
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-    {
-        try
-        {
-            return ValueTask.FromResult(Read(buffer.Span));
-        }
-        catch (ObjectStoreException broken)
-        {
-            return ValueTask.FromException<int>(broken);
-        }
-    }
+    /// <summary>All other ways of reading come here, as they do in every class derived from MemoryStream.</summary>
+    public override int Read(byte[] buffer, int offset, int count) => base.Read(buffer, offset, count) is > 0 and var read ? read : count == 0 ? 0 : throw Broken();
 
     private static ObjectStoreException Broken() => new("An injected fault: the body broke off.", isPermanent: false);
 }

@@ -179,13 +179,4 @@ public sealed class AgentConfigurationTests : IDisposable
         schedule.Cron.GetNextValidTimeAfter(FakeSource.Day).ShouldBe(new DateTimeOffset(2026, 7, 26, 17, 0, 0, TimeSpan.Zero));
         schedule.ExpectedInterval(FakeSource.Day).ShouldBe(TimeSpan.FromDays(1));
     }
-
-    [Fact]
-    public void The_file_that_ships_is_without_fault()
-    {
-        var shipped = Path.Combine(Architecture.House.Root, "appsettings.json");
-
-        using var here = new AgentUnderTest();
-        here.Load(shipped).Agent.Urls.ShouldBe("http://127.0.0.1:9464");
-    }
 }

@@ -25,7 +25,13 @@ internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSour
 
     public bool Restored { get; private set; }
 
-    public ContinuousStatus Status { get; set; } = new() { State = "connecting" };
+    public ContinuousStatus Status
+    {
+        get => StatusBroken is null ? field : throw StatusBroken;
+        set;
+    } = new() { State = "connecting" };
+
+    public Exception? StatusBroken { get; set; }
 
     public Func<CancellationToken, Task> Tail { get; set; } = async stopping =>
         await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

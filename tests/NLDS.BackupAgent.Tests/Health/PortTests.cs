@@ -1,6 +1,9 @@
 using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Daemon;
 using NLDS.BackupAgent.Repository.Backups;
@@ -128,6 +131,37 @@ public sealed class PortTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_tail_that_hangs_does_not_keep_the_agent_from_ending()
+    {
+        var streaming = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var never = new TaskCompletionSource();
+        agent.Source.Tail = _ =>
+        {
+            streaming.SetResult();
+            return never.Task;
+        };
+        await StartAsync();
+        app!.Services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout.ShouldBe(TimeSpan.FromSeconds(10));
+        app.Services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout = TimeSpan.FromMilliseconds(50);
+        await streaming.Task;
+
+        await app.StopAsync(Cancelled);
+
+        never.SetResult();
+    }
+
+    [Fact]
+    public async Task A_defect_in_the_background_ends_the_agent_and_is_exit_code_1()
+    {
+        agent.Source.StatusBroken = new InvalidOperationException("Oops.");
+
+        var answer = await agent.RunAsync("run");
+
+        answer.Exit.ShouldBe(1);
+        answer.Error.ShouldContain("Oops. This is a defect");
+    }
+
+    [Fact]
     public async Task A_port_that_is_taken_is_exit_code_1_and_a_sentence()
     {
         await StartAsync();
@@ -137,6 +171,7 @@ public sealed class PortTests : IAsyncDisposable
 
         answer.Exit.ShouldBe(1);
         answer.Error.ShouldContain("Stop the other program or set Agent:Urls.");
+        answer.Error.ShouldNotContain("   at ");
     }
 
     [Fact]

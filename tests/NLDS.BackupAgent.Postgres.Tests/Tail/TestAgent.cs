@@ -1,0 +1,127 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using NLDS.BackupAgent.Postgres.Backup;
+using NLDS.BackupAgent.Postgres.Tail;
+using NLDS.BackupAgent.Postgres.Wal;
+using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.Testing;
+using NLDS.BackupAgent.Testing.Storage;
+
+namespace NLDS.BackupAgent.Postgres.Tests.Tail;
+
+/// <summary>An agent in this process: the real classes between a real server and a store whose faults a test chooses.</summary>
+internal sealed class TestAgent : IAsyncDisposable
+{
+    /// <summary>The pauses of a test, which has no load to spare anybody.</summary>
+    public static readonly TailTiming Impatient = new()
+    {
+        FirstPause = TimeSpan.FromMilliseconds(50),
+        LongestPause = TimeSpan.FromMilliseconds(400),
+        PauseAfterShutdown = TimeSpan.FromMilliseconds(200),
+    };
+
+    private readonly CancellationTokenSource stopping = new();
+
+    private TestAgent(PostgresOptions options, IObjectStore store, TailTiming timing)
+    {
+        Options = options;
+        Store = new FaultyObjectStore(store);
+        Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1 }, TimeProvider.System);
+        Catalog = new PostgresCatalog(Repository);
+        Sql = new PostgresSql(options);
+        Tail = new WalTail(options, Catalog, Sql, TimeProvider.System, NullLogger<WalTail>.Instance) { Timing = timing };
+        var coverage = new WalCoverage(Tail, Catalog, Sql, options, TimeProvider.System, NullLogger<WalCoverage>.Instance);
+        Taker = new BaseBackupTaker(options, Repository, Catalog, Sql, coverage, TimeProvider.System, NullLogger<BaseBackupTaker>.Instance);
+    }
+
+    public PostgresOptions Options { get; }
+
+    public FaultyObjectStore Store { get; }
+
+    public BackupRepository Repository { get; }
+
+    public PostgresCatalog Catalog { get; }
+
+    public PostgresSql Sql { get; }
+
+    public WalTail Tail { get; }
+
+    public BaseBackupTaker Taker { get; }
+
+    public Task Running { get; private set; } = Task.CompletedTask;
+
+    public ContinuousStatus Status => Tail.State.Read();
+
+    public Lsn Durable => new(Status.DurablePosition ?? 0);
+
+    /// <summary>An agent that does not tail yet.</summary>
+    public static TestAgent For(PostgresServer server, IObjectStore store, Action<PostgresOptions>? configure = null, TailTiming? timing = null)
+    {
+        var options = new PostgresOptions
+        {
+            Host = server.Host,
+            Port = server.Port,
+            Username = PostgresServer.BackupRole,
+            Password = PostgresServer.BackupPassword,
+            SslMode = "disable",
+            Wal = { FlushInterval = TimeSpan.FromMilliseconds(100) },
+        };
+        configure?.Invoke(options);
+        return new TestAgent(options, store, timing ?? Impatient);
+    }
+
+    public static TestAgent Start(PostgresServer server, IObjectStore store, Action<PostgresOptions>? configure = null, TailTiming? timing = null)
+    {
+        var agent = For(server, store, configure, timing);
+        agent.Start();
+        return agent;
+    }
+
+    public void Start() => Running = Task.Run(() => Tail.RunAsync(stopping.Token));
+
+    /// <summary>Waits, and fails at once with the tail's own failure when that ends.</summary>
+    public Task UntilAsync(Func<ContinuousStatus, bool> condition, string what, TimeSpan? deadline = null) => Eventually.TrueAsync(
+        async () =>
+        {
+            if (Running.IsCompleted)
+            {
+                await Running;
+            }
+
+            return condition(Status);
+        },
+        what,
+        deadline,
+        () => Status.ToString());
+
+    public Task UntilStreamingAsync() => UntilAsync(s => s.IsStreaming, "the tail streams");
+
+    public Task UntilDurableAsync(Lsn position) => UntilAsync(s => s.DurablePosition >= position.Value, $"WAL up to {position} is durable");
+
+    /// <summary>Ends in order, with everything durable that was received.</summary>
+    public async Task StopAsync()
+    {
+        await stopping.CancelAsync();
+        await Running;
+    }
+
+    /// <summary>As good as SIGKILL: no call reaches the store any more, and the connections close.</summary>
+    public async Task AbandonAsync()
+    {
+        Store.FailFrom(1, Fault.Transient);
+        await stopping.CancelAsync();
+        await Running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>The refusal that ends the tail.</summary>
+    public async Task<SourceException> RefusalAsync() =>
+        await Should.ThrowAsync<SourceException>(() => Running.WaitAsync(TimeSpan.FromSeconds(60), TimeProvider.System));
+
+    public async ValueTask DisposeAsync()
+    {
+        await AbandonAsync();
+        stopping.Dispose();
+    }
+}

@@ -1,0 +1,123 @@
+using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.Testing;
+using NLDS.BackupAgent.Testing.Storage;
+
+namespace NLDS.BackupAgent.Repository.Tests.Backups;
+
+public sealed class BackupSessionTests
+{
+    private static readonly CancellationToken None = CancellationToken.None;
+
+    [Theory]
+    [InlineData("zstd")]
+    [InlineData("gzip")]
+    [InlineData("none")]
+    public async Task What_was_taken_is_listed_and_read_back(string compression)
+    {
+        var bench = new BackupBench(new MemoryObjectStore(), compression);
+        foreach (var layout in new[] { BackupBench.Folders, BackupBench.Files })
+        {
+            var taken = await bench.TakeAsync(layout);
+
+            var listed = (await bench.Repository.ListBackupsAsync(layout, None)).ShouldHaveSingleItem();
+            listed.Id.ShouldBe(taken.Id);
+            listed.Manifest.Objects.ShouldBe(taken.Manifest.Objects);
+            listed.Manifest.Details.GetProperty("system").GetString().ShouldBe("7301");
+            (await bench.ReadAsync(listed.Manifest.Objects[0])).ShouldBe(BackupBench.Content);
+            (await bench.ReadAsync(listed.Manifest.Objects[2])).ShouldBeEmpty();
+        }
+    }
+
+    [Fact]
+    public async Task Backups_that_begin_in_the_same_second_have_ids_of_their_own()
+    {
+        var bench = new BackupBench(new MemoryObjectStore());
+        await using var first = await bench.Repository.BeginBackupAsync(BackupBench.Folders, None);
+        await using var second = await bench.Repository.BeginBackupAsync(BackupBench.Folders, None);
+
+        (first.Id.ToString(), second.Id.ToString()).ShouldBe(("20260101_000000", "20260101_000001"));
+    }
+
+    [Fact]
+    public async Task A_clock_that_gives_only_taken_ids_is_a_failure_and_no_endless_search()
+    {
+        var bench = new BackupBench(new MemoryObjectStore());
+        for (var taken = 0; taken < 60; taken++)
+        {
+            await bench.Repository.BeginBackupAsync(BackupBench.Folders, None);
+        }
+
+        await Should.ThrowAsync<ObjectStoreException>(() => bench.Repository.BeginBackupAsync(BackupBench.Folders, None));
+    }
+
+    [Fact]
+    public async Task A_session_that_is_given_up_leaves_nothing()
+    {
+        var bench = new BackupBench(new MemoryObjectStore());
+        await using (var session = await bench.Repository.BeginBackupAsync(BackupBench.Folders, None))
+        {
+            await BackupBench.PutObjectsAsync(session);
+            await using var unfinished = session.BeginObject("16400.tar");
+            await unfinished.WriteAsync(BackupBench.Content, None);
+        }
+
+        (await bench.KeysAsync()).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_manifest_that_arrived_although_its_answer_was_lost_still_has_its_objects()
+    {
+        var store = new FaultyObjectStore(new MemoryObjectStore());
+        var bench = new BackupBench(store);
+        await using (var session = await bench.Repository.BeginBackupAsync(BackupBench.Folders, None))
+        {
+            await BackupBench.PutObjectsAsync(session);
+            store.FailCall(1, Fault.LostAnswer);
+            await Should.ThrowAsync<ObjectStoreException>(() => session.SealAsync(BackupBench.Details, None));
+        }
+
+        var backup = (await bench.Repository.ListBackupsAsync(BackupBench.Folders, None)).ShouldHaveSingleItem();
+        (await bench.ReadAsync(backup.Manifest.Objects[0])).ShouldBe(BackupBench.Content);
+    }
+
+    [Fact]
+    public async Task Puts_whose_answers_were_lost_and_that_are_tried_again_have_succeeded()
+    {
+        var bench = new BackupBench(new ForgetfulStore(new MemoryObjectStore()));
+
+        var backup = await bench.TakeAsync(BackupBench.Folders);
+
+        backup.Id.ToString().ShouldBe("20260101_000000");
+        (await bench.Repository.ListBackupsAsync(BackupBench.Folders, None)).ShouldHaveSingleItem().Id.ShouldBe(backup.Id);
+    }
+
+    [Fact]
+    public async Task Another_object_under_an_objects_name_is_refused_and_left_as_it_is()
+    {
+        var bench = new BackupBench(new MemoryObjectStore());
+        var key = new ObjectKey("source/full/20260101_000000/base.tar.zst");
+        await bench.Store.PutIfAbsentAsync(key, "other"u8.ToArray(), None);
+        await using (var session = await bench.Repository.BeginBackupAsync(BackupBench.Folders, None))
+        {
+            (await Should.ThrowAsync<ObjectStoreException>(() => BackupBench.PutObjectsAsync(session))).Message.ShouldContain(key.Value);
+        }
+
+        (await bench.Store.ReadAllAsync(key, None)).ShouldBe("other"u8.ToArray());
+    }
+
+    [Fact]
+    public async Task By_hand_an_object_opens_with_zstd_and_a_manifest_proves_itself_with_sha256sum()
+    {
+        using var directory = new TemporaryDirectory();
+        var bench = new BackupBench(new MemoryObjectStore());
+        await bench.TakeAsync(BackupBench.Folders);
+        foreach (var key in await bench.KeysAsync())
+        {
+            await File.WriteAllBytesAsync(directory[new ObjectKey(key).Name], await bench.Store.ReadAllAsync(new ObjectKey(key), None));
+        }
+
+        (await HandTools.RunAsync(directory.Path, "zstd -dc < base.tar.zst")).ShouldBe(BackupBench.Content);
+        await HandTools.RunAsync(
+            directory.Path, "grep -q \"\\\"sha256\\\": \\\"$(head -n -2 manifest.json | sha256sum | cut -d' ' -f1)\\\"\" manifest.json");
+    }
+}

@@ -1,0 +1,45 @@
+using NLDS.BackupAgent.Configuration;
+using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Output;
+using NLDS.BackupAgent.Tests.Fakes;
+
+namespace NLDS.BackupAgent.Tests.Features;
+
+/// <summary>The program as it is put together, not as the other tests put it together.</summary>
+public sealed class HouseTests
+{
+    private static readonly FeatureList House = Program.House();
+
+    [Fact]
+    public void The_settings_that_ship_want_only_a_place_for_the_backups()
+    {
+        using var agent = new AgentUnderTest();
+        agent.Environment["Storage__Directory__Path"] = "/backups";
+        var around = agent.Surroundings with { BinaryDirectory = Architecture.House.Root };
+
+        AgentConfiguration.Load(around, null, House, new SecretScrubber()).Agent.Urls.ShouldBe("http://127.0.0.1:9464");
+    }
+
+    [Fact]
+    public void Every_schedule_is_where_the_feature_says()
+    {
+        foreach (var feature in House.All.Where(feature => feature.Schedule is not null))
+        {
+            var options = Activator.CreateInstance(feature.Options)!;
+
+            OptionPath.Read(options, feature.Schedule!.Cron).ShouldBeOfType<string>();
+            if (feature.Schedule.TimeZone is { } zone)
+            {
+                OptionPath.Read(options, zone).ShouldBeOfType<string>();
+            }
+        }
+    }
+
+    [Fact]
+    public void No_section_source_or_job_is_there_twice()
+    {
+        House.All.Select(feature => feature.Section).ShouldBeUnique();
+        House.Sources.Select(feature => feature.Source).ShouldBeUnique();
+        House.Sources.Select(feature => feature.Schedule?.Job).OfType<string>().ShouldBeUnique();
+    }
+}
