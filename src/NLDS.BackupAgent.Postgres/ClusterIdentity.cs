@@ -26,6 +26,9 @@ internal sealed record BaseBackupDetails
 
     public required uint EndTimeline { get; init; }
 
+    /// <summary>By the server's clock, when the backup had begun: what was committed before the log that it needs was committed before this.</summary>
+    public DateTimeOffset? StartedAt { get; init; }
+
     public required long Files { get; init; }
 
     public required IReadOnlyList<Tablespace> Tablespaces { get; init; }

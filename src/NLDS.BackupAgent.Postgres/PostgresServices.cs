@@ -30,6 +30,7 @@ public static class PostgresServices
         services.AddSingleton<WalTail>();
         services.AddSingleton<WalCoverage>();
         services.AddSingleton<BaseBackupTaker>();
+        services.AddSingleton(TargetSpace.OfThisMachine);
         services.AddSingleton<RestorePlanner>();
         services.AddSingleton<Restorer>();
         services.AddSingleton<PostgresVerifier>();

@@ -61,10 +61,10 @@ internal sealed class PostgresSource(
             return null;
         }
 
-        var lineage = inventory.Confirmation?.Lineage ?? inventory.Pieces.Max(p => p.Lineage)!;
+        var lineage = WalNaming.Lineage(WalPath.NewestTimeline(inventory));
         var last = inventory.Pieces.Where(p => p.Lineage == lineage).MaxBy(p => p.Range.End);
         var seal = last is null ? null : await archive.ReadSealAsync(last, cancellationToken);
-        var proven = inventory.Confirmation is { } confirmed && !(seal?.AsOf > confirmed.AsOf) ? confirmed.AsOf : seal?.AsOf;
+        var proven = inventory.Confirmation is { } confirmed && confirmed.Lineage == lineage && !(seal?.AsOf > confirmed.AsOf) ? confirmed.AsOf : seal?.AsOf;
         return new LogListing(
             backups.Count > 0 ? backups.Min(b => b.Sealed.Manifest.Ended) : null,
             backups.Count > 0 ? proven : null,

@@ -91,8 +91,9 @@ internal sealed class ServerManifest : IDisposable
                 Take(ref json);
             }
         }
-        catch (JsonException)
+        catch (Exception failure) when (failure is JsonException or InvalidOperationException or FormatException)
         {
+            // Text that is no UTF-8, and a number or a checksum that is none.
             throw new InvalidDataException("the backup manifest is not the JSON document that it should be");
         }
 
@@ -152,6 +153,9 @@ internal sealed class ServerManifest : IDisposable
         }
 
         // The server prints the four bytes as they lie in its memory, little-endian.
-        digest.Add(path, size, BinaryPrimitives.ReadUInt32LittleEndian(Convert.FromHexString(checksum)));
+        digest.Add(
+            path,
+            size,
+            Convert.FromHexString(checksum) is { Length: sizeof(uint) } bytes ? BinaryPrimitives.ReadUInt32LittleEndian(bytes) : throw new FormatException("Not a CRC32C."));
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Text;
 
 namespace NLDS.BackupAgent.Postgres.Archive;
@@ -137,8 +136,8 @@ internal sealed class TarScanner(ITarVisitor visitor)
             kind,
             size,
             (int)Number(block.Slice(100, 8), "mode") & 0x1FF,
-            (int)Number(block.Slice(108, 8), "uid"),
-            (int)Number(block.Slice(116, 8), "gid"),
+            UserNumber(block.Slice(108, 8), "uid"),
+            UserNumber(block.Slice(116, 8), "gid"),
             Text(block.Slice(157, 100)));
     }
 
@@ -162,18 +161,25 @@ internal sealed class TarScanner(ITarVisitor visitor)
         return StrictUtf8.GetString(end < 0 ? field : field[..end]);
     }
 
-    /// <summary>Octal digits, or base-256 behind a leading 0x80 (the GNU form, which PostgreSQL uses from 8 GiB on).</summary>
+    /// <summary>
+    /// Octal digits, or base-256 behind a leading 0x80 (the GNU form, which PostgreSQL uses for sizes from 8 GiB on and for user numbers from 2,097,152 on, such
+    /// as clusters with random users have).
+    /// </summary>
     private static long Number(ReadOnlySpan<byte> field, string what)
     {
+        long number = 0;
         if ((field[0] & 0x80) != 0)
         {
-            var big = field[^8..];
-            return BinaryPrimitives.ReadInt64BigEndian(big) is >= 0 and var value && !field[1..^8].ContainsAnyExcept((byte)0)
-                ? value
-                : throw new InvalidDataException($"a tar header has an impossible {what}");
+            foreach (var part in field[1..])
+            {
+                number = field[0] == 0x80 && number <= long.MaxValue >> 8
+                    ? (number << 8) | part
+                    : throw new InvalidDataException($"a tar header has an impossible {what}");
+            }
+
+            return number;
         }
 
-        long number = 0;
         foreach (var digit in field.Trim(" \0"u8))
         {
             number = digit is >= (byte)'0' and <= (byte)'7'
@@ -183,6 +189,10 @@ internal sealed class TarScanner(ITarVisitor visitor)
 
         return number;
     }
+
+    /// <summary>Linux has 32 bits for it, and chown takes them as they are.</summary>
+    private static int UserNumber(ReadOnlySpan<byte> field, string what) =>
+        Number(field, what) is <= uint.MaxValue and var number ? unchecked((int)(uint)number) : throw new InvalidDataException($"a tar header has an impossible {what}");
 
     /// <summary>The sum of all bytes, the checksum's own taken as spaces.</summary>
     private static long Checksum(ReadOnlySpan<byte> block)

@@ -48,6 +48,7 @@ internal sealed partial class BaseBackupTaker(
                     ManifestChecksums = "CRC32C",
                 },
                 cancellationToken);
+            var startedAt = await sql.ScalarAsync<DateTime>("SELECT clock_timestamp()", cancellationToken);
             await using (copy)
             {
                 var end = await copy.RunAsync(stream, cancellationToken);
@@ -62,6 +63,7 @@ internal sealed partial class BaseBackupTaker(
                     StartTimeline = stream.StartTimeline,
                     EndLsn = end.EndLsn.ToString(),
                     EndTimeline = end.EndTimeline,
+                    StartedAt = startedAt,
                     Files = copy.Files,
                     Tablespaces = [.. stream.Tablespaces.Where(t => t.Oid is not null).Select(t => new BaseBackupDetails.Tablespace(t.Oid!, t.Location!))],
                     Settings = settings,

@@ -26,6 +26,8 @@ internal static class RecoveryConfiguration
         ("primary_conninfo", ""),
         ("primary_slot_name", ""),
         ("synchronous_standby_names", ""),
+        // A delayed standby's setting would hold up a recovery to a target as well.
+        ("recovery_min_apply_delay", "0"),
     ];
 
     /// <summary>Targets that an earlier recovery may have left; PostgreSQL refuses more than one.</summary>
@@ -106,7 +108,8 @@ internal static class RecoveryConfiguration
         }
     }
 
-    /// <summary>One line for each tablespace, as the server writes it (basebackup.c): the oid, a space, the directory with newlines escaped.</summary>
+    /// <summary>One line for each tablespace, as the server writes it (basebackup.c): the oid, a space, the directory with backslashes and line ends escaped.</summary>
     public static string TablespaceMap(IReadOnlyDictionary<string, string> directories) => string.Concat(
-        directories.Select(d => $"{d.Key} {d.Value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\\n", StringComparison.Ordinal)}\n"));
+        directories.Select(d => $"{d.Key} {d.Value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\\n", StringComparison.Ordinal)
+            .Replace("\r", "\\\r", StringComparison.Ordinal)}\n"));
 }

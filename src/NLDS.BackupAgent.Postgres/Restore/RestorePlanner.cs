@@ -7,7 +7,7 @@ using NLDS.BackupAgent.Repository.Sources;
 namespace NLDS.BackupAgent.Postgres.Restore;
 
 /// <summary>Proves a restore before a byte of it is written: objects, sizes, an unbroken log to the target, an empty target with room for all of it.</summary>
-internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalog catalog, TimeProvider clock)
+internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalog catalog, TargetSpace space, TimeProvider clock)
 {
     /// <summary>
     /// A time this shortly behind the archive's last proven moment is restored with a warning: an idle server's last confirmation is that old, and the moment
@@ -27,6 +27,7 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
         var backups = await catalog.ListBackupsAsync(cancellationToken);
         var history = await ChooseHistoryAsync(archive, inventory, cancellationToken);
         var search = new TargetSearch(archive, inventory, size, Grace, clock);
+        string? inconsistent = null;
 
         foreach (var backup in Eligible(backups, history, request.BackupId))
         {
@@ -34,24 +35,31 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
             var path = WalPath.Find(inventory, history, backup.Start, size);
             if (path.End < backup.End)
             {
-                throw new NotRestorableException($"Base backup {backup.Sealed.Id} needs WAL from {backup.Start} to {backup.End}. {path.Hole ?? "It is missing from the repository"}.");
+                // An older backup may still reach a target before the hole.
+                inconsistent ??= $"Base backup {backup.Sealed.Id} needs WAL from {backup.Start} to {backup.End}. {path.Hole ?? "It is missing from the repository"}.";
+                continue;
             }
 
             if (await search.FindAsync(target, backup, path, cancellationToken) is { } found)
             {
-                var files = path.FilesBefore(found.NeededTo);
+                // Recovery that stops on an ancestor must end on that ancestor, or the server would write a history that contradicts itself.
+                var timeline = history.TimelineOwning(found.Stop.Record);
+                var files = WalPath.AsOfTimeline(path.FilesBefore(found.NeededTo), timeline, size);
                 await ProveAsync(archive, backup, files, cancellationToken);
-                var tablespaces = moves.Apply(backup.Details.Tablespaces);
+                var tablespaces = moves.Apply(backup.Details.Tablespaces, directory);
                 TargetDirectory.RequireEmpty(directory, tablespaces.Values);
-                TargetDirectory.RequireSpace(directory, backup.Sealed.ContentBytes + ((long)files.Count * size.Bytes));
-                return Describe(backup, directory, files, inventory, history, found, tablespaces, size);
+                space.Require(TargetSpace.Needs(backup, directory, tablespaces, (long)files.Count * size.Bytes));
+                return Describe(backup, directory, files, inventory, timeline, found, tablespaces, size);
             }
         }
 
-        throw BeforeTheFirst(request, backups);
+        throw inconsistent is null ? BeforeTheFirst(request, backups) : new NotRestorableException(inconsistent);
     }
 
-    /// <summary>The line of history that the agent followed last; without one, the newest timeline that has WAL.</summary>
+    /// <summary>
+    /// The line of history that the agent followed last. It never goes back to an older timeline, so that is the newest one; the confirmation may still be
+    /// of the one before, when the agent ended soon after a promotion.
+    /// </summary>
     private static async Task<TimelineHistory> ChooseHistoryAsync(LogArchive archive, LogInventory inventory, CancellationToken cancellationToken)
     {
         if (inventory.Pieces.Count == 0)
@@ -59,16 +67,17 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
             throw new NotRestorableException("The repository holds no WAL, so no base backup in it can be made consistent.");
         }
 
-        var timeline = WalNaming.Timeline(inventory.Confirmation?.Lineage ?? inventory.Pieces.Max(p => p.Lineage)!);
+        foreach (var missing in WalPath.MissingHistories(inventory))
+        {
+            throw new NotRestorableException(
+                $"The history file '{missing}' is missing from the repository: nobody knows where its timeline began, and a restored server would use its number again.");
+        }
+
+        var timeline = WalPath.NewestTimeline(inventory);
         var name = TimelineHistory.FileName(timeline);
         if (timeline == 1)
         {
             return TimelineHistory.WithoutAncestors(1);
-        }
-
-        if (!inventory.Files.ContainsKey(name))
-        {
-            throw new NotRestorableException($"The history file '{name}' is missing from the repository; without it nobody knows where timeline {timeline} began.");
         }
 
         try
@@ -127,7 +136,7 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
         string directory,
         IReadOnlyList<WalFile> files,
         LogInventory inventory,
-        TimelineHistory history,
+        uint timeline,
         FoundTarget found,
         IReadOnlyDictionary<string, string> tablespaces,
         WalSegmentSize size)
@@ -140,7 +149,7 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
             Source = PostgresCatalog.Source,
             BackupId = backup.Sealed.Id.ToString(),
             Backup = backup,
-            Target = $"{found.Words} on timeline {history.Timeline}",
+            Target = $"{found.Words} on timeline {timeline}",
             RecoversTo = found.RecoversTo,
             StoredBytes = backup.Sealed.StoredBytes + walStored,
             ContentBytes = backup.Sealed.ContentBytes + walBytes,
@@ -148,7 +157,7 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
             TargetDirectory = directory,
             WalFiles = files,
             HistoryFiles = [.. inventory.Files.Keys.Where(name => TimelineHistory.TryParseFileName(name, out _)).Order(StringComparer.Ordinal)],
-            Timeline = history.Timeline,
+            Timeline = timeline,
             Stop = found.Stop,
             TablespaceDirectories = tablespaces,
             Warnings = found.Warnings,
@@ -168,7 +177,7 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
         var first = backups.MinBy(b => b.End.Value)!;
         return new NotRestorableException(
             request.BackupId is null
-                ? $"'{request.To}' lies before the first moment that can be restored: base backup {first.Sealed.Id} is consistent from {first.End} on, since about {first.Sealed.Manifest.Ended:O}."
+                ? $"'{request.To}' lies before the first moment that can be restored: base backup {first.Sealed.Id} is consistent from {first.End} on, since about {first.Sealed.Manifest.Ended.UtcDateTime:O}."
                 : $"'{request.To}' lies before the moment from which base backup {request.BackupId} is consistent. Leave --backup out, or choose an older one.");
     }
 }

@@ -38,20 +38,17 @@ internal abstract partial record RestoreTarget
         }
 
         if (!DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal, out var time)
-            || !IsoTime().IsMatch(text))
+            || IsoTime().Match(text) is not { Success: true } match)
         {
             throw new UsageException(
                 $"'{text}' is not a target. Write latest, a time such as 2026-11-23T14:03:17Z, an LSN such as 0/5A3C1F8, or name:RESTORE_POINT.");
         }
 
-        return HasOffset().IsMatch(text)
+        return match.Groups["offset"].Success
             ? new AtTime(time)
             : throw new UsageException($"The time '{text}' has no offset, so it could mean any of 24 hours. Write it with Z for UTC or with an offset: {text}Z, {text}+01:00.");
     }
 
-    [GeneratedRegex(@"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s*(?<offset>Z|[+-]\d{2}(:?\d{2})?)?$", RegexOptions.CultureInvariant)]
     private static partial Regex IsoTime();
-
-    [GeneratedRegex(@"\d{2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)$", RegexOptions.CultureInvariant)]
-    private static partial Regex HasOffset();
 }

@@ -5,6 +5,7 @@ using NLDS.BackupAgent.Postgres.Archive;
 using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
@@ -57,17 +58,7 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
             owner ??= FileOwner.For(directory);
             if (TargetDirectory.IsUnfinishedRestore(directory))
             {
-                foreach (var entry in TargetDirectory.Contents(directory).ToList())
-                {
-                    if (Directory.Exists(entry) && !new DirectoryInfo(entry).Attributes.HasFlag(FileAttributes.ReparsePoint))
-                    {
-                        Directory.Delete(entry, recursive: true);
-                    }
-                    else
-                    {
-                        File.Delete(entry);
-                    }
-                }
+                TargetDirectory.Clear(directory);
             }
 
             File.SetUnixFileMode(directory, ownerOnly);
@@ -88,33 +79,52 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
         Dictionary<string, byte[]> kept = [];
         foreach (var content in plan.Backup.Sealed.Manifest.Objects.Where(o => o.Name != BaseBackupTaker.ServerManifestName))
         {
-            var oid = content.Name == "base.tar" ? null : content.Name[..content.Name.IndexOf('.', StringComparison.Ordinal)];
-            var directory = oid is null ? plan.TargetDirectory : plan.TablespaceDirectories[oid];
-            using var unpacker = new Unpacker(directory, oid, digest, owner);
-            var tar = new TarScanner(unpacker);
-            await using var source = repository.OpenRead(content, ContentProof.Stored);
-            await ReadAheadAsync(
-                source,
-                bytes =>
-                {
-                    tar.Feed(bytes);
-                    var before = done;
-                    done += bytes.Length;
-                    if (done / ReportEvery != before / ReportEvery)
-                    {
-                        progress.Report(new TransferProgress("base backup", done, total));
-                    }
-                },
-                cancellationToken);
-            tar.RequireComplete();
-            foreach (var (name, bytes) in unpacker.KeptBack)
+            try
             {
-                kept.Add(name, bytes);
+                var unpacked = await UnpackAsync(plan, content, digest, owner, Report, cancellationToken);
+                foreach (var (name, bytes) in unpacked)
+                {
+                    kept.Add(name, bytes);
+                }
+            }
+            catch (InvalidDataException damage)
+            {
+                throw new InvalidDataException($"the object '{content.Key}' is not what it should be: {damage.Message}", damage);
+            }
+        }
+
+        void Report(int bytes)
+        {
+            var before = done;
+            done += bytes;
+            if (done / ReportEvery != before / ReportEvery)
+            {
+                progress.Report(new TransferProgress("base backup", done, total));
             }
         }
 
         await RequireManifestAsync(plan, digest, cancellationToken);
         return kept.ContainsKey(Unpacker.ControlFile) ? kept : throw new InvalidDataException("its archive holds no global/pg_control");
+    }
+
+    private async Task<Dictionary<string, byte[]>> UnpackAsync(
+        PostgresRestorePlan plan, BackupObject content, FileDigest digest, FileOwner owner, Action<int> report, CancellationToken cancellationToken)
+    {
+        var oid = content.Name == "base.tar" ? null : content.Name[..content.Name.IndexOf('.', StringComparison.Ordinal)];
+        var directory = oid is null ? plan.TargetDirectory : plan.TablespaceDirectories[oid];
+        using var unpacker = new Unpacker(directory, oid, digest, owner);
+        var tar = new TarScanner(unpacker);
+        await using var source = repository.OpenRead(content, ContentProof.Stored);
+        await ReadAheadAsync(
+            source,
+            bytes =>
+            {
+                tar.Feed(bytes);
+                report(bytes.Length);
+            },
+            cancellationToken);
+        tar.RequireComplete();
+        return unpacker.KeptBack;
     }
 
     /// <summary>Decodes on one thread while another writes files.</summary>
@@ -174,7 +184,7 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
             async (file, token) =>
             {
                 var path = Path.Combine(directory, file.Segment.Name);
-                await WalFileWriter.WriteAsync(archive, file, path, size, token);
+                await WalFileWriter.WriteAsync(archive, file, path, plan.Backup.Details.SystemIdentifier, token);
                 owner.Apply(path);
                 progress.Report(new TransferProgress("write-ahead log", Interlocked.Add(ref done, size.Bytes), total));
             });

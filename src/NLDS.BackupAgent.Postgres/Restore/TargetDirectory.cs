@@ -8,12 +8,9 @@ internal static class TargetDirectory
     /// <summary>Present while a restore is writing. A directory that has it holds nothing but an unfinished restore.</summary>
     public const string InProgress = "nlds-restore-in-progress";
 
-    /// <summary>Room for what a server writes before anybody looks: its first checkpoints and logs.</summary>
-    private const double SpaceMargin = 1.05;
-
     public static string Require(string? directory) => string.IsNullOrWhiteSpace(directory)
         ? throw new UsageException("Say where to restore to: --target-directory DIR. It must be empty or absent.")
-        : Path.GetFullPath(directory);
+        : Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
 
     /// <exception cref="UsageException">Something is in the way.</exception>
     public static void RequireEmpty(string directory, IEnumerable<string> tablespaces)
@@ -35,24 +32,32 @@ internal static class TargetDirectory
         }
     }
 
-    public static void RequireSpace(string directory, long bytes)
+    public static bool IsUnfinishedRestore(string directory) => File.Exists(Path.Combine(directory, InProgress));
+
+    /// <summary>
+    /// Removes what an unfinished restore left. The mark stays: until the end it says whose leavings these are, should this be interrupted too. What would let
+    /// a server start goes first.
+    /// </summary>
+    public static void Clear(string directory)
     {
-        var existing = directory;
-        while (!Directory.Exists(existing))
+        var control = Path.Combine(directory, Unpacker.ControlFile);
+        if (File.Exists(control))
         {
-            existing = Path.GetDirectoryName(existing) ?? "/";
+            File.Delete(control);
         }
 
-        var free = new DriveInfo(existing).AvailableFreeSpace;
-        if (free < bytes * SpaceMargin)
+        foreach (var entry in Contents(directory).Where(entry => Path.GetFileName(entry) != InProgress).ToList())
         {
-            throw new SourceException(
-                $"'{directory}' has {free / 1_000_000} MB free, the restore needs {(long)(bytes * SpaceMargin) / 1_000_000} MB. Nothing was written. Make room or choose another directory.",
-                isPermanent: true);
+            if (Directory.Exists(entry) && new DirectoryInfo(entry).LinkTarget is null)
+            {
+                Directory.Delete(entry, recursive: true);
+            }
+            else
+            {
+                File.Delete(entry);
+            }
         }
     }
-
-    public static bool IsUnfinishedRestore(string directory) => File.Exists(Path.Combine(directory, InProgress));
 
     /// <summary>A fresh volume's lost+found is nobody's data.</summary>
     public static IEnumerable<string> Contents(string directory) =>

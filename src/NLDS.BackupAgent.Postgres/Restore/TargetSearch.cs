@@ -71,32 +71,38 @@ internal sealed class TargetSearch(LogArchive archive, LogInventory inventory, W
         }
 
         var newest = marks.MaxBy(m => m.Start)!;
-        var found = await FindPositionAsync(new Lsn(newest.End), $"restore point '{name}' of {newest.Time:O}", backup, path, cancellationToken);
+        var found = await FindPositionAsync(new Lsn(newest.End), $"restore point '{name}' of {newest.Time.UtcDateTime:O}", backup, path, cancellationToken);
         return marks.Count == 1 || found is null
             ? found
-            : found with { Warnings = [$"There are {marks.Count} restore points '{name}'; the newest, of {newest.Time:O}, was taken. For another one use its LSN: {string.Join(", ", marks.Select(m => new Lsn(m.End)))}."] };
+            : found with { Warnings = [$"There are {marks.Count} restore points '{name}'; the newest, of {newest.Time.UtcDateTime:O}, was taken. For another one use its LSN: {string.Join(", ", marks.Select(m => new Lsn(m.End)))}."] };
     }
 
     private async Task<FoundTarget?> FindTimeAsync(DateTimeOffset time, BaseBackup backup, WalPath path, CancellationToken cancellationToken)
     {
+        if (time < (backup.Details.StartedAt ?? backup.Sealed.Manifest.Began))
+        {
+            // The backup may hold commits that are later than the target and lie before all the log that is read here.
+            return null;
+        }
+
         if (await FirstFileAfterAsync(time, path, cancellationToken) is { } index
-            && await WalReading.FirstTransactionAfterAsync(archive, [.. path.Files.Skip(index)], time, size, cancellationToken) is { } later)
+            && await WalReading.FirstTransactionAfterAsync(archive, path.Files, index, time, size, cancellationToken) is { } later)
         {
             return later.Start < backup.End.Value
                 ? null
-                : new FoundTarget(new StopPoint(new Lsn(later.Start), Inclusive: false), new Lsn(later.End), $"{time:O}", time, []);
+                : new FoundTarget(new StopPoint(new Lsn(later.Start), Inclusive: false), new Lsn(later.End), $"{time.UtcDateTime:O}", time, []);
         }
 
         var proven = await ProvenUntilAsync(path, cancellationToken);
         if (path.Hole is { } hole)
         {
-            throw new NotRestorableException($"{time:O} lies behind a hole. {hole}. To restore what lies before it, use --to {path.End}.");
+            throw new NotRestorableException($"{time.UtcDateTime:O} lies behind a hole. {hole}. To restore what lies before it, use --to {path.End}.");
         }
 
         if (proven is null || time > proven + grace || time > clock.GetUtcNow() + grace)
         {
             throw new NotRestorableException(
-                $"{time:O} lies behind the last moment that the repository can prove, {proven:O}: commits after it may be missing. Use --to latest.");
+                $"{time.UtcDateTime:O} lies behind the last moment that the repository can prove, {proven?.UtcDateTime:O}: commits after it may be missing. Use --to latest.");
         }
 
         var found = await FindEndAsync(backup, path, [], cancellationToken);
@@ -104,7 +110,7 @@ internal sealed class TargetSearch(LogArchive archive, LogInventory inventory, W
             ? found
             : found with
             {
-                Warnings = [$"The repository proves nothing later than {proven:O}, {(time - proven.Value).TotalSeconds:F1} s before the target; a commit in between would be missing."],
+                Warnings = [$"The repository proves nothing later than {proven.Value.UtcDateTime:O}, {(time - proven.Value).TotalSeconds:F1} s before the target; a commit in between would be missing."],
             };
     }
 

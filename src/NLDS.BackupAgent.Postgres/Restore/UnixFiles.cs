@@ -23,14 +23,29 @@ internal static partial class UnixFiles
 
     public static (int User, int Group) Owner(string path)
     {
-        Span<byte> status = stackalloc byte[256];
+        Span<byte> status = stackalloc byte[StatXBytes];
+        Status(path, status);
+
         // struct statx: stx_uid at 20, stx_gid at 24 (linux/stat.h), the same on every architecture.
+        return (MemoryMarshal.Read<int>(status[20..]), MemoryMarshal.Read<int>(status[24..]));
+    }
+
+    /// <summary>Something that is the same for all directories of one file system.</summary>
+    public static string FileSystem(string path)
+    {
+        Span<byte> status = stackalloc byte[StatXBytes];
+        Status(path, status);
+
+        // stx_dev_major and stx_dev_minor.
+        return $"{MemoryMarshal.Read<uint>(status[136..])}:{MemoryMarshal.Read<uint>(status[140..])}";
+    }
+
+    private static void Status(string path, Span<byte> status)
+    {
         if (StatX(AtCurrentDirectory, path, 0, StatXBasics, ref MemoryMarshal.GetReference(status)) != 0)
         {
             throw Failed($"stat '{path}'");
         }
-
-        return (MemoryMarshal.Read<int>(status[20..]), MemoryMarshal.Read<int>(status[24..]));
     }
 
     /// <summary>Lets the kernel begin to write a file's bytes back, so that the flush at the end has little left to do.</summary>
@@ -60,6 +75,7 @@ internal static partial class UnixFiles
 
     private const int AtCurrentDirectory = -100;
     private const uint StatXBasics = 0x7ff;
+    private const int StatXBytes = 256;
 
     private static IOException Failed(string what)
     {

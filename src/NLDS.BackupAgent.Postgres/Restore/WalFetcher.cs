@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Globalization;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
@@ -13,17 +15,17 @@ internal sealed class WalFetcher(PostgresCatalog catalog) : IWalFetcher
     public async Task<bool> FetchAsync(string file, string path, CancellationToken cancellationToken)
     {
         var identity = await catalog.RequireIdentityAsync(cancellationToken);
+        RequireSameCluster(path, identity);
         var size = new WalSegmentSize(identity.WalSegmentBytes);
         var archive = catalog.OpenLog(size);
-        var inventory = await archive.ReadInventoryAsync(cancellationToken);
-        if (TimelineHistory.TryParseFileName(file, out _))
+        if (TimelineHistory.TryParseFileName(file, out var timeline))
         {
-            return await FetchFileAsync(archive, inventory, file, path, cancellationToken);
+            return await FetchHistoryAsync(archive, timeline, path, cancellationToken);
         }
 
         if (WalSegment.TryParse(file, size, out var segment))
         {
-            return await FetchSegmentAsync(archive, inventory, segment, path, size, cancellationToken);
+            return await FetchSegmentAsync(archive, segment, path, identity, cancellationToken);
         }
 
         // Backup history files and .partial segments are never stored.
@@ -32,37 +34,71 @@ internal sealed class WalFetcher(PostgresCatalog catalog) : IWalFetcher
             : throw new UsageException($"'{file}' is not the name of a WAL segment of {size} or of a timeline history. Use restore_command = '… wal-fetch %f %p'.");
     }
 
-    private static async Task<bool> FetchFileAsync(
-        LogArchive archive, LogInventory inventory, string file, string path, CancellationToken cancellationToken)
+    /// <summary>The data directory that asks is the one around pg_wal; where there is one, it says whose log it can replay.</summary>
+    private static void RequireSameCluster(string path, ClusterIdentity identity)
     {
-        if (!inventory.Files.ContainsKey(file))
+        if (Path.GetDirectoryName(Path.GetDirectoryName(Path.GetFullPath(path))) is not { } dataDirectory
+            || !File.Exists(Path.Combine(dataDirectory, Unpacker.ControlFile)))
         {
-            return false;
+            return;
         }
 
-        var content = await archive.ReadFileAsync(file, cancellationToken);
-        var temporary = path + ".nlds-tmp";
-        await File.WriteAllBytesAsync(temporary, content, cancellationToken);
-        File.Move(temporary, path, overwrite: true);
+        // The first field of pg_control, since PostgreSQL 8.0 at least.
+        Span<byte> identifier = stackalloc byte[sizeof(ulong)];
+        using var control = File.OpenRead(Path.Combine(dataDirectory, Unpacker.ControlFile));
+        if (control.ReadAtLeast(identifier, identifier.Length, throwOnEndOfStream: false) == identifier.Length
+            && BinaryPrimitives.ReadUInt64LittleEndian(identifier).ToString(CultureInfo.InvariantCulture) is var own && own != identity.SystemIdentifier)
+        {
+            throw new NotRestorableException(
+                $"The server in '{dataDirectory}' is of the cluster {own}, the repository belongs to {identity.SystemIdentifier}. Check Storage (bucket, prefix, path).");
+        }
+    }
+
+    private static async Task<bool> FetchHistoryAsync(LogArchive archive, uint timeline, string path, CancellationToken cancellationToken)
+    {
+        var name = TimelineHistory.FileName(timeline);
+        var inventory = await archive.ReadInventoryAsync(cancellationToken);
+        if (!inventory.Files.ContainsKey(name))
+        {
+            // A server that is told that there is no such timeline takes its number for a new one.
+            return WalPath.MissingHistories(inventory).Contains(name)
+                ? throw new NotRestorableException($"The history file '{name}' is missing from the repository, although WAL of its timeline is there.")
+                : false;
+        }
+
+        var content = await archive.ReadFileAsync(name, cancellationToken);
+        var temporary = path + WalFileWriter.TemporarySuffix;
+        try
+        {
+            await File.WriteAllBytesAsync(temporary, content, cancellationToken);
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+
         return true;
     }
 
     private static async Task<bool> FetchSegmentAsync(
-        LogArchive archive, LogInventory inventory, WalSegment segment, string path, WalSegmentSize size, CancellationToken cancellationToken)
+        LogArchive archive, WalSegment segment, string path, ClusterIdentity identity, CancellationToken cancellationToken)
     {
         var lineage = WalNaming.Lineage(segment.Timeline);
-        var cover = inventory.Cover(lineage, segment.Start.Value, segment.End.Value);
-        var reaches = cover.End >= segment.End.Value;
-        if (!reaches && inventory.Pieces.Any(p => p.Lineage == lineage && p.Range.Start >= cover.End && p.Range.End > segment.Start.Value))
+
+        // Nearly every call is for a whole segment, and a listing of a large archive takes seconds.
+        if (await archive.FindSegmentAsync(lineage, segment.Start.Value, cancellationToken) is { } whole)
         {
-            throw new NotRestorableException(
-                $"WAL segment {segment} is missing from the repository from {new Lsn(cover.End)} on, although later WAL of timeline {segment.Timeline} is there.");
+            await WalFileWriter.WriteAsync(archive, new WalFile(segment, [whole]), path, identity.SystemIdentifier, cancellationToken);
+            return true;
         }
 
-        if (inventory.Confirmation is { } confirmed && confirmed.Lineage == lineage && confirmed.Position > Math.Max(cover.End, segment.Start.Value) && !reaches)
+        var inventory = await archive.ReadInventoryAsync(cancellationToken);
+        var cover = inventory.Cover(lineage, segment.Start.Value, segment.End.Value);
+        if (cover.End < segment.End.Value && WhyMissing(inventory, lineage, segment, new Lsn(cover.End)) is { } hole)
         {
-            throw new NotRestorableException(
-                $"WAL segment {segment} is missing from the repository from {new Lsn(cover.End)} on, although it was durable up to {new Lsn(confirmed.Position)}.");
+            throw new NotRestorableException($"WAL segment {segment} is missing from the repository from {new Lsn(cover.End)} on, although {hole}.");
         }
 
         if (cover.Pieces.Count == 0)
@@ -70,8 +106,26 @@ internal sealed class WalFetcher(PostgresCatalog catalog) : IWalFetcher
             return false;
         }
 
-        await WalFileWriter.WriteAsync(archive, new WalFile(segment, cover.Pieces), path, size, cancellationToken);
+        await WalFileWriter.WriteAsync(archive, new WalFile(segment, cover.Pieces), path, identity.SystemIdentifier, cancellationToken);
         return true;
+    }
+
+    /// <summary>Why this is not the end of the timeline's log, or null when it is.</summary>
+    private static string? WhyMissing(LogInventory inventory, string lineage, WalSegment segment, Lsn end)
+    {
+        if (inventory.Pieces.Any(p => p.Lineage == lineage && p.Range.Start >= end.Value && p.Range.End > segment.Start.Value))
+        {
+            return $"later WAL of timeline {segment.Timeline} is there";
+        }
+
+        if (inventory.Gaps.FirstOrDefault(g => g.Lineage == lineage && g.Start < segment.End.Value && g.End > end.Value) is { } gap)
+        {
+            return $"the server had it: a gap was recorded at {gap.RecordedAt.UtcDateTime:O} ({gap.Reason})";
+        }
+
+        return inventory.Confirmation is { } confirmed && confirmed.Lineage == lineage && confirmed.Position > end.Value
+            ? $"it was durable up to {new Lsn(confirmed.Position)}"
+            : null;
     }
 
     private static bool IsKnownKind(string file) =>

@@ -1,5 +1,6 @@
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Postgres.Restore;
 
@@ -9,16 +10,19 @@ namespace NLDS.BackupAgent.Postgres.Restore;
 /// </summary>
 internal static class WalFileWriter
 {
+    public const string TemporarySuffix = ".nlds-tmp";
+
     /// <summary>Writes beside <paramref name="path"/> and renames, so that whoever sees the file sees all of it.</summary>
-    public static async Task WriteAsync(LogArchive archive, WalFile file, string path, WalSegmentSize size, CancellationToken cancellationToken)
+    /// <exception cref="NotRestorableException">A piece is missing or damaged, or holds the log of another cluster.</exception>
+    public static async Task WriteAsync(LogArchive archive, WalFile file, string path, string systemIdentifier, CancellationToken cancellationToken)
     {
-        var temporary = path + ".nlds-tmp";
+        var temporary = path + TemporarySuffix;
         try
         {
             await using (var target = new FileStream(temporary, new FileStreamOptions
             {
                 Mode = FileMode.Create,
-                Access = FileAccess.Write,
+                Access = FileAccess.ReadWrite,
                 BufferSize = 0,
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             }))
@@ -29,8 +33,9 @@ internal static class WalFileWriter
                     await archive.CopyAsync(piece, target, cancellationToken);
                 }
 
-                target.SetLength(size.Bytes);
-                UnixFiles.BeginWriteBack(target.SafeFileHandle, 0, size.Bytes);
+                target.SetLength(file.Segment.Size.Bytes);
+                RequireOwn(target, file, systemIdentifier);
+                UnixFiles.BeginWriteBack(target.SafeFileHandle, 0, file.Segment.Size.Bytes);
             }
 
             File.Move(temporary, path, overwrite: true);
@@ -39,6 +44,18 @@ internal static class WalFileWriter
         {
             File.Delete(temporary);
             throw;
+        }
+    }
+
+    /// <summary>The server takes a segment that is not its own for the end of the log, and would promote.</summary>
+    private static void RequireOwn(FileStream target, WalFile file, string systemIdentifier)
+    {
+        Span<byte> header = stackalloc byte[WalPageHeader.LongBytes];
+        target.Position = 0;
+        target.ReadExactly(header);
+        if (WalPageHeader.Check(header, systemIdentifier, (uint)file.Segment.Size.Bytes, file.Segment.Start.Value) is { } fault)
+        {
+            throw new NotRestorableException($"The object '{file.Pieces[0].Name}' does not hold WAL segment {file.Segment} of this cluster: {fault}.");
         }
     }
 }

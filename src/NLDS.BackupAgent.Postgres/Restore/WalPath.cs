@@ -48,6 +48,31 @@ internal sealed record WalPath(TimelineHistory History, IReadOnlyList<WalFile> F
         }
     }
 
+    /// <summary>The newest timeline that the log knows of.</summary>
+    public static uint NewestTimeline(LogInventory inventory)
+    {
+        var newest = inventory.Pieces.Max(p => p.Lineage);
+        var confirmed = inventory.Confirmation?.Lineage;
+        return WalNaming.Timeline(string.CompareOrdinal(newest, confirmed) > 0 ? newest! : confirmed!);
+    }
+
+    /// <summary>History files that must be there, because there is log of their timeline, and are not.</summary>
+    public static IEnumerable<string> MissingHistories(LogInventory inventory) => inventory.Pieces
+        .Select(p => WalNaming.Timeline(p.Lineage))
+        .Append(inventory.Confirmation is { } confirmed ? WalNaming.Timeline(confirmed.Lineage) : 1)
+        .Where(timeline => timeline > 1)
+        .Distinct()
+        .Order()
+        .Select(TimelineHistory.FileName)
+        .Where(name => !inventory.Files.ContainsKey(name));
+
+    /// <summary>
+    /// The files under the names that a recovery to <paramref name="timeline"/> asks for. A child's first segment begins with a copy of its parent's last, so
+    /// it can stand in for that one up to the switch point, which a target on the parent lies before.
+    /// </summary>
+    public static IReadOnlyList<WalFile> AsOfTimeline(IReadOnlyList<WalFile> files, uint timeline, WalSegmentSize size) =>
+        [.. files.Select(f => f.Segment.Timeline <= timeline ? f : f with { Segment = new WalSegment(timeline, f.Segment.Number, size) })];
+
     /// <summary>The files up to the one that holds the byte before <paramref name="end"/>.</summary>
     public IReadOnlyList<WalFile> FilesBefore(Lsn end) => [.. Files.Where(f => f.Segment.Start < end)];
 
@@ -62,18 +87,23 @@ internal sealed record WalPath(TimelineHistory History, IReadOnlyList<WalFile> F
             return Missing(inventory, segment, end, $"up to {new Lsn(later.Min(p => p.Range.Start))}");
         }
 
+        if (inventory.Gaps.FirstOrDefault(g => g.Lineage == lineage && g.Start <= end.Value && end.Value < g.End) is { } gap)
+        {
+            return Missing(inventory, segment, end, $"up to {new Lsn(gap.End)}");
+        }
+
         return inventory.Confirmation is { } confirmed && confirmed.Lineage == lineage && confirmed.Position > end.Value
-            ? $"WAL from {end} to {new Lsn(confirmed.Position)} on timeline {segment.Timeline} was durable at {confirmed.AsOf:O} and is missing from the repository now "
+            ? $"WAL from {end} to {new Lsn(confirmed.Position)} on timeline {segment.Timeline} was durable at {confirmed.AsOf.UtcDateTime:O} and is missing from the repository now "
                 + $"(segment {segment})"
             : null;
     }
 
     private static string Missing(LogInventory inventory, WalSegment segment, Lsn from, string until)
     {
-        var gap = inventory.Gaps.FirstOrDefault(g => g.Start <= from.Value && from.Value < g.End);
+        var gap = inventory.Gaps.FirstOrDefault(g => g.Lineage == WalNaming.Lineage(segment.Timeline) && g.Start <= from.Value && from.Value < g.End);
         var why = gap is null
             ? $"segment {segment} is missing from the repository, or a part of it"
-            : $"a gap was recorded at {gap.RecordedAt:O}: {gap.Reason}";
+            : $"a gap was recorded at {gap.RecordedAt.UtcDateTime:O}: {gap.Reason}";
         return $"WAL is missing from {from} on timeline {segment.Timeline} {until}: {why}";
     }
 

@@ -31,26 +31,44 @@ internal static class WalReading
         return null;
     }
 
-    /// <summary>The first transaction end after <paramref name="time"/>, in the order of the log; null when these files hold none.</summary>
+    /// <summary>The first transaction end after <paramref name="time"/>, in the order of the log from the file at <paramref name="index"/> on; null when there is none.</summary>
     public static async Task<TransactionEnd?> FirstTransactionAfterAsync(
-        LogArchive archive, IReadOnlyList<WalFile> files, DateTimeOffset time, WalSegmentSize size, CancellationToken cancellationToken)
+        LogArchive archive, IReadOnlyList<WalFile> files, int index, DateTimeOffset time, WalSegmentSize size, CancellationToken cancellationToken)
     {
         TransactionEnd? found = null;
-        WalScanner? scanner = null;
-        foreach (var file in files)
+        var scanner = await ScannerBeforeAsync(
+            archive, files, index, size, end => found ??= end.Time > time ? end : null, cancellationToken);
+        foreach (var file in files.Skip(index))
         {
-            scanner ??= new WalScanner(file.Segment.Start.Value, (uint)size.Bytes)
+            if (found is null)
             {
-                TransactionEnded = end => found ??= end.Time > time ? end : null,
-            };
-            await ScanAsync(archive, file, new Lsn(ulong.MaxValue), scanner, cancellationToken);
-            if (found is not null)
-            {
-                return found;
+                await ScanAsync(archive, file, new Lsn(ulong.MaxValue), scanner, cancellationToken);
             }
         }
 
-        return null;
+        return found;
+    }
+
+    /// <summary>
+    /// A scanner that stands at the start of the file at <paramref name="index"/> and knows the record that goes on there: a transaction's end may begin in one
+    /// segment and be complete only in the next, and its time is told by that one.
+    /// </summary>
+    private static async Task<WalScanner> ScannerBeforeAsync(
+        LogArchive archive, IReadOnlyList<WalFile> files, int index, WalSegmentSize size, Action<TransactionEnd> ended, CancellationToken cancellationToken)
+    {
+        for (var first = index - 1; ; first--)
+        {
+            var scanner = new WalScanner(files[Math.Max(first, 0)].Segment.Start.Value, (uint)size.Bytes) { TransactionEnded = ended };
+            foreach (var file in files.Take(index).Skip(first))
+            {
+                await ScanAsync(archive, file, new Lsn(ulong.MaxValue), scanner, cancellationToken);
+            }
+
+            if (first <= 0 || scanner.LastRecordStart != 0)
+            {
+                return scanner;
+            }
+        }
     }
 
     /// <summary>Feeds a file's content up to <paramref name="limit"/>.</summary>

@@ -1,5 +1,7 @@
+using System.Text;
 using NLDS.BackupAgent.Postgres.Archive;
 using NLDS.BackupAgent.Postgres.Backup;
+using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
@@ -152,13 +154,74 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
             }
         }
 
-        if (inventory.Confirmation is { } confirmed && inventory.Pieces.Where(p => p.Lineage == confirmed.Lineage).Max(p => (ulong?)p.Range.End) is not { } end
-            || inventory.Confirmation is { } said && inventory.Pieces.Where(p => p.Lineage == said.Lineage).Max(p => p.Range.End) < said.Position)
+        RequireConfirmed(inventory, run);
+        await VerifyBesideLogAsync(archive, inventory, run, cancellationToken);
+    }
+
+    /// <summary>What was durable once is still there.</summary>
+    private static void RequireConfirmed(LogInventory inventory, Run run)
+    {
+        if (inventory.Confirmation is { } confirmed
+            && inventory.Pieces.Where(p => p.Lineage == confirmed.Lineage).Max(p => (ulong?)p.Range.End) is var end
+            && !(end >= confirmed.Position))
         {
             run.Damage.Add(new DamageFinding(
-                $"WAL before {new Lsn(inventory.Confirmation!.Position)} on timeline {inventory.Confirmation.Lineage}",
-                $"was durable at {inventory.Confirmation.AsOf:O} and is missing from the repository",
+                $"WAL before {new Lsn(confirmed.Position)} on timeline {confirmed.Lineage}",
+                $"was durable at {confirmed.AsOf.UtcDateTime:O} and is missing from the repository",
                 "the newest commits cannot be restored"));
+        }
+    }
+
+    /// <summary>Timeline histories, the joints between timelines, and named moments.</summary>
+    private static async Task VerifyBesideLogAsync(LogArchive archive, LogInventory inventory, Run run, CancellationToken cancellationToken)
+    {
+        foreach (var missing in WalPath.MissingHistories(inventory))
+        {
+            run.Damage.Add(new DamageFinding($"postgres/wal/{missing}", "is missing from the repository", "no restore can follow its timeline"));
+        }
+
+        foreach (var name in inventory.Files.Keys.Order(StringComparer.Ordinal))
+        {
+            if (TimelineHistory.TryParseFileName(name, out var timeline))
+            {
+                await VerifyHistoryAsync(archive, inventory, name, timeline, run, cancellationToken);
+            }
+        }
+
+        try
+        {
+            await foreach (var _ in archive.ReadMarksAsync(cancellationToken))
+            {
+                run.Objects++;
+            }
+        }
+        catch (NotRestorableException damage)
+        {
+            run.Damage.Add(new DamageFinding("postgres/wal/marks", damage.Message, "restore points cannot be found by name"));
+        }
+    }
+
+    private static async Task VerifyHistoryAsync(
+        LogArchive archive, LogInventory inventory, string name, uint timeline, Run run, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var history = TimelineHistory.Parse(timeline, Encoding.UTF8.GetString(await archive.ReadFileAsync(name, cancellationToken)));
+            run.Objects++;
+            var parent = WalNaming.Lineage(history.Ancestors[^1].Timeline);
+            var first = inventory.Pieces.Where(p => p.Lineage == WalNaming.Lineage(timeline)).Min(p => (ulong?)p.Range.Start);
+            var before = inventory.Pieces.Where(p => p.Lineage == parent && p.Range.Start < history.Start.Value).Max(p => (ulong?)p.Range.End);
+            if (before < first)
+            {
+                run.Damage.Add(new DamageFinding(
+                    $"WAL from {new Lsn(before.Value)} to {new Lsn(first.Value)}",
+                    $"is missing from the repository, where timeline {timeline} follows {history.Ancestors[^1].Timeline}",
+                    $"no restore to timeline {timeline} from a backup before it"));
+            }
+        }
+        catch (Exception damage) when (damage is FormatException or ArgumentOutOfRangeException)
+        {
+            run.Damage.Add(new DamageFinding($"postgres/wal/{name}", damage.Message, $"no restore can follow timeline {timeline}"));
         }
     }
 

@@ -65,6 +65,10 @@ internal sealed class ContentReader : ReadOnlyStream
         {
             throw Damaged(damage.Message);
         }
+        catch (EndOfStreamException)
+        {
+            throw Damaged($"it is shorter than the {expected.StoredBytes} bytes that its manifest says");
+        }
         catch (ObjectNotFoundException)
         {
             throw new NotRestorableException($"The object '{expected.Key}' is missing from the repository.");

@@ -84,6 +84,22 @@ public sealed class LogArchive
         return new LogInventory { Pieces = pieces, Gaps = gaps, Files = files, Confirmation = await ReadConfirmationAsync(cancellationToken) };
     }
 
+    /// <summary>The whole segment at <paramref name="position"/>, without a listing; null when the store said that it has none by any of its names.</summary>
+    public async Task<LogPiece?> FindSegmentAsync(string lineage, ulong position, CancellationToken cancellationToken)
+    {
+        var range = Naming.SegmentAt(position);
+        foreach (var codec in Enum.GetValues<Codec>().OrderByDescending(c => c == Codec))
+        {
+            var key = new ObjectKey($"{folder}/{Naming.Name(lineage, range)}{codec.Suffix()}");
+            if (await store.HeadAsync(key, cancellationToken) is { } found)
+            {
+                return new LogPiece(key, lineage, range, codec, found.Bytes, IsSegment: true);
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>The seal of a piece, by one small ranged read.</summary>
     /// <exception cref="NotRestorableException">The piece is missing, or its seal is damaged.</exception>
     public async Task<LogSeal> ReadSealAsync(LogPiece piece, CancellationToken cancellationToken)
