@@ -12,7 +12,10 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
 {
     private TailState Tail => tail.State;
 
-    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Where another process tails, the repository has to be listed to know how far it is; that is not done ten times a second.</summary>
+    private static readonly TimeSpan ListingPoll = TimeSpan.FromSeconds(2);
 
     /// <summary>Without any progress of the durable log for this long a backup is given up: it would never become consistent.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
@@ -21,7 +24,7 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
     {
         if (!Tail.IsStopped)
         {
-            await WaitUntilAsync(() => Task.FromResult(Tail.Read().IsStreaming), "the WAL stream of this agent begins", cancellationToken);
+            await WaitUntilAsync(() => Task.FromResult(Tail.Read().IsStreaming), "the WAL stream of this agent begins", Poll, cancellationToken);
             return new Lease(this, null, null);
         }
 
@@ -47,6 +50,7 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
                     return Tail.Read().IsStreaming;
                 },
                 "a WAL stream begins",
+                Poll,
                 cancellationToken);
             return lease;
         }
@@ -57,7 +61,7 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
         }
     }
 
-    private async Task WaitUntilAsync(Func<Task<bool>> condition, string what, CancellationToken cancellationToken)
+    private async Task WaitUntilAsync(Func<Task<bool>> condition, string what, TimeSpan poll, CancellationToken cancellationToken)
     {
         var (began, durable) = (clock.GetTimestamp(), Tail.Read().DurablePosition);
         while (!await condition())
@@ -73,7 +77,7 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
                 throw new SourceException($"Waited {Patience.TotalMinutes} minutes until {what}, in vain. {error}", isPermanent: false);
             }
 
-            await Task.Delay(Poll, clock, cancellationToken);
+            await Task.Delay(poll, clock, cancellationToken);
         }
     }
 
@@ -114,6 +118,7 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
                         && await coverage.IsDurableAsync(start, startTimeline, end, endTimeline, cancellationToken);
                 },
                 $"WAL up to {end} is durable",
+                coverage.Tail.Read().IsStreaming ? Poll : ListingPoll,
                 cancellationToken);
         }
 

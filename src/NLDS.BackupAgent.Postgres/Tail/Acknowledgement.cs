@@ -4,7 +4,8 @@ namespace NLDS.BackupAgent.Postgres.Tail;
 
 /// <summary>
 /// The positions that may be reported to the server. The server checks none of them, so they are checked here: never beyond what was received, never beyond what
-/// is durable, never back. While a segment is received again from its start there is nothing sound to say, and 0/0 says nothing.
+/// is durable, never back. While a segment is received again from its start, and until all of it was compared with what the archive holds, there is nothing
+/// sound to say, and 0/0 says nothing.
 /// </summary>
 internal sealed class Acknowledgement(Lsn frontier)
 {
@@ -21,12 +22,12 @@ internal sealed class Acknowledgement(Lsn frontier)
                 throw new InvalidOperationException($"WAL up to {durable} counts as durable while only {received} was received. This is a defect.");
             }
 
-            if (received < flushed)
+            if (durable < flushed)
             {
                 return (Lsn.Invalid, Lsn.Invalid);
             }
 
-            flushed = Lsn.Max(flushed, durable);
+            flushed = durable;
             return (received, flushed);
         }
     }
