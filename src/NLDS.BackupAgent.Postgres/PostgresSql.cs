@@ -6,10 +6,6 @@ namespace NLDS.BackupAgent.Postgres;
 /// <summary>The questions that are asked in SQL, over Npgsql; everything that streams goes over the replication protocol.</summary>
 internal sealed class PostgresSql(PostgresOptions options)
 {
-    /// <summary>These make a recovering server pause or stop when it has less than the original had (manual, 26.4.3).</summary>
-    private static readonly string[] RecoverySettings =
-        ["max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction"];
-
     public async Task<T?> ScalarAsync<T>(string sql, CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
@@ -34,9 +30,6 @@ internal sealed class PostgresSql(PostgresOptions options)
 
         return found;
     }
-
-    public Task<IReadOnlyDictionary<string, string>> RecoverySettingsAsync(CancellationToken cancellationToken) =>
-        SettingsAsync(RecoverySettings, cancellationToken);
 
     /// <summary>The slot, or null when the server said that there is none.</summary>
     public async Task<SlotState?> ReadSlotAsync(string slot, CancellationToken cancellationToken)

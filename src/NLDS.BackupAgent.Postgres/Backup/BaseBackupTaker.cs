@@ -35,7 +35,7 @@ internal sealed partial class BaseBackupTaker(
 
             // The log first: what the server writes during the backup must be held by the slot before the backup begins.
             await using var log = await coverage.EnsureTailedAsync(cancellationToken);
-            var settings = await sql.RecoverySettingsAsync(cancellationToken);
+            var settings = await RecoverySettings.ReadAsync(connection, cancellationToken);
             await using var session = await repository.BeginBackupAsync(PostgresCatalog.Layout, cancellationToken);
             LogBegun(session.Id);
             var copy = new Copy(session, progress);
@@ -48,7 +48,7 @@ internal sealed partial class BaseBackupTaker(
                     ManifestChecksums = "CRC32C",
                 },
                 cancellationToken);
-            var startedAt = await sql.ScalarAsync<DateTime>("SELECT clock_timestamp()", cancellationToken);
+            var startedAt = log.ServerTime ?? new DateTimeOffset(await sql.ScalarAsync<DateTime>("SELECT clock_timestamp()", cancellationToken), TimeSpan.Zero);
             await using (copy)
             {
                 var end = await copy.RunAsync(stream, cancellationToken);

@@ -8,7 +8,7 @@ namespace NLDS.BackupAgent.Postgres.Backup;
 /// <summary>
 /// Sees to it that somebody tails the log while a base backup is taken: this process already, another agent, or else this process for as long as it takes.
 /// </summary>
-internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog, PostgresSql sql, PostgresOptions options, TimeProvider clock, ILogger<WalCoverage> logger)
+internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog, TimeProvider clock, ILogger<WalCoverage> logger)
 {
     private TailState Tail => tail.State;
 
@@ -28,12 +28,6 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
             return new Lease(this, null, null);
         }
 
-        if (await sql.ReadSlotAsync(options.Slot, cancellationToken) is { Active: true } slot)
-        {
-            LogOtherAgent(slot.ActivePid ?? 0);
-            return new Lease(this, null, null);
-        }
-
         var stop = new CancellationTokenSource();
         var own = tail.RunAsync(stop.Token);
         var lease = new Lease(this, own, stop);
@@ -47,11 +41,17 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
                         await own;
                     }
 
-                    return Tail.Read().IsStreaming;
+                    return Tail.Read().IsStreaming || Tail.SlotIsHeld;
                 },
                 "a WAL stream begins",
                 Poll,
                 cancellationToken);
+            if (!Tail.Read().IsStreaming)
+            {
+                // Ours goes on asking: what holds the slot may be the remains of an agent that died.
+                LogOtherAgent();
+            }
+
             return lease;
         }
         catch
@@ -102,6 +102,9 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
     /// <summary>As long as it is held, the log is tailed.</summary>
     internal sealed class Lease(WalCoverage coverage, Task? own, CancellationTokenSource? stop) : IAsyncDisposable
     {
+        /// <summary>The server's clock now, as the stream has shown it; null when this process has not heard the server's time.</summary>
+        public DateTimeOffset? ServerTime => coverage.Tail.ServerTime;
+
         /// <summary>Waits until the WAL from a backup's start to its end is durable, and proves it from the repository's own listing.</summary>
         public async Task WaitForAsync(Lsn start, uint startTimeline, Lsn end, uint endTimeline, CancellationToken cancellationToken)
         {
@@ -133,6 +136,6 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Another agent (server process {Pid}) tails the write-ahead log; waiting for what it makes durable.")]
-    private partial void LogOtherAgent(int pid);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Another agent tails the write-ahead log; the backup waits for what it makes durable.")]
+    private partial void LogOtherAgent();
 }

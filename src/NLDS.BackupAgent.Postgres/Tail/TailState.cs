@@ -15,6 +15,7 @@ internal sealed class TailState(TimeProvider clock)
     private Lsn? lastDurable;
     private DateTimeOffset? lastRecoverable;
     private TimeSpan? serverBehind;
+    private bool slotIsHeld;
     private (long ContentBytes, Lsn Start)? baseBackup;
     private int gaps;
     private SnapshotNeed? snapshotNeeded;
@@ -77,6 +78,27 @@ internal sealed class TailState(TimeProvider clock)
         {
             (state, timeline, frontier, writer, lastError) = ("streaming", onTimeline, durable, streamingTo, null);
             serverBehind = null;
+            slotIsHeld = false;
+        }
+    }
+
+    /// <summary>The slot is held by another connection, most likely another agent's.</summary>
+    public bool SlotIsHeld
+    {
+        get
+        {
+            lock (gate)
+            {
+                return slotIsHeld;
+            }
+        }
+
+        set
+        {
+            lock (gate)
+            {
+                slotIsHeld = value;
+            }
         }
     }
 
@@ -90,6 +112,18 @@ internal sealed class TailState(TimeProvider clock)
         {
             var behind = clock.GetUtcNow() - sentAt;
             serverBehind = serverBehind < behind ? serverBehind : behind;
+        }
+    }
+
+    /// <summary>The server's clock now; null before its first message.</summary>
+    public DateTimeOffset? ServerTime
+    {
+        get
+        {
+            lock (gate)
+            {
+                return clock.GetUtcNow() - serverBehind;
+            }
         }
     }
 

@@ -75,6 +75,7 @@ internal sealed partial class WalTail(
                 pause = clock.GetElapsedTime(began) > Timing.LongestPause ? Timing.FirstPause : pause;
                 wait = pause * (0.75 + (Random.Shared.NextDouble() / 2));
                 pause = pause * 2 < Timing.LongestPause ? pause * 2 : Timing.LongestPause;
+                State.SlotIsHeld = failure is PostgresServerException { SqlState: SqlStates.ObjectInUse };
                 State.Waiting(explained.Message);
                 LogInterrupted(explained.Message, wait.TotalSeconds);
             }

@@ -29,6 +29,9 @@ public sealed partial class LogWriter : IAsyncDisposable
     /// </summary>
     private const int ChunksPerMerge = 64;
 
+    /// <summary>Beside the thread that hashes; a pod beside a database has no more cores to give.</summary>
+    private static readonly int CompressorThreads = Math.Clamp(Environment.ProcessorCount, 1, 2);
+
     /// <summary>A merged chunk that has grown to this is left as it is and the next begins after it.</summary>
     private const int MergeBytes = 4 << 20;
 
@@ -41,14 +44,13 @@ public sealed partial class LogWriter : IAsyncDisposable
     private readonly Action durableAdvanced;
     private readonly Pipe pipe;
     private readonly ITimer wake;
-    private readonly ContentEncoder encoder;
+    private readonly BlockCompressor compressor;
     private readonly ContiguousFrontier frontier;
     private readonly ConfirmedMoments moments = new();
     private readonly HeldPieces held;
     private readonly LogPublisher publisher;
     private readonly UploadsInFlight uploads;
     private readonly CancellationTokenSource abandoned = new();
-    private readonly ArrayBufferWriter<byte> frame = new(256 << 10);
 
     /// <summary>What is not yet on its way.</summary>
     private readonly LogStretch pending;
@@ -104,7 +106,7 @@ public sealed partial class LogWriter : IAsyncDisposable
         segment = Open(start);
         pending = new LogStretch(this.held.CoveredTo);
         merge = new LogStretch(start);
-        encoder = ContentEncoder.Create(archive.Codec, archive.Level, workers: 0);
+        compressor = new BlockCompressor(archive.Codec, archive.Level, CompressorThreads);
         pipe = new Pipe(new PipeOptions(
             minimumSegmentSize: 128 << 10, pauseWriterThreshold: PipeBytes, resumeWriterThreshold: PipeBytes / 2, useSynchronizationContext: false));
         uploads = new UploadsInFlight(pipe.Reader.CancelPendingRead);
@@ -184,7 +186,7 @@ public sealed partial class LogWriter : IAsyncDisposable
         await pipe.Writer.CompleteAsync();
         await loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await wake.DisposeAsync();
-        encoder.Dispose();
+        await compressor.DisposeAsync();
         await segment.DisposeAsync();
         abandoned.Dispose();
     }
@@ -237,11 +239,13 @@ public sealed partial class LogWriter : IAsyncDisposable
         {
             var limit = Math.Min(held.NextEnd, segment.Range.End);
             var count = (int)Math.Min((ulong)bytes.Length, limit - position);
-            Encode(bytes.Span[..count]);
+            count = Math.Min(count, compressor.Room);
+            Take(bytes.Span[..count]);
             bytes = bytes[count..];
-            if (frame.WrittenCount >= 64 << 10)
+            if (compressor.Room == 0)
             {
-                await DrainAsync();
+                compressor.EndBlock();
+                await CollectFramesAsync(all: false);
             }
 
             if (position == limit)
@@ -253,7 +257,7 @@ public sealed partial class LogWriter : IAsyncDisposable
         await KeepBoundsAsync();
     }
 
-    private void Encode(ReadOnlySpan<byte> bytes)
+    private void Take(ReadOnlySpan<byte> bytes)
     {
         frameIsPending |= position >= pending.Start;
         if (position == pending.Start)
@@ -263,7 +267,7 @@ public sealed partial class LogWriter : IAsyncDisposable
 
         observer.Observe(bytes);
         segment.AddContent(bytes);
-        encoder.Write(bytes, frame);
+        compressor.Append(bytes);
         position += (ulong)bytes.Length;
     }
 
@@ -315,8 +319,8 @@ public sealed partial class LogWriter : IAsyncDisposable
     /// <summary>Ends the frame, so that what was received so far can be put.</summary>
     private async ValueTask CutFrameAsync()
     {
-        encoder.EndFrame(frame);
-        await DrainAsync();
+        compressor.EndBlock();
+        await CollectFramesAsync(all: true);
         var times = observer.TakeTimes();
         segment.Times = segment.Times.Include(times);
         merge.Include(times);
@@ -329,16 +333,23 @@ public sealed partial class LogWriter : IAsyncDisposable
         frameIsPending = false;
     }
 
-    private async ValueTask DrainAsync()
+    /// <summary>Puts finished frames where they belong, in order; waits only for as many as must be finished.</summary>
+    private async ValueTask CollectFramesAsync(bool all)
     {
-        await segment.AddStoredAsync(frame.WrittenMemory, abandoned.Token);
-        merge.Append(frame.WrittenSpan);
+        while (all ? compressor.HasFrames : compressor.IsBusy)
+        {
+            await compressor.TakeFrameAsync(TakeFrameAsync);
+        }
+    }
+
+    private async ValueTask TakeFrameAsync(ReadOnlyMemory<byte> frame)
+    {
+        await segment.AddStoredAsync(frame, abandoned.Token);
+        merge.Append(frame.Span);
         if (frameIsPending)
         {
-            pending.Append(frame.WrittenSpan);
+            pending.Append(frame.Span);
         }
-
-        frame.ResetWrittenCount();
     }
 
     private bool FlushIsDue()

@@ -32,7 +32,7 @@ internal sealed class TestAgent : IAsyncDisposable
         Catalog = new PostgresCatalog(Repository);
         Sql = new PostgresSql(options);
         Tail = new WalTail(options, Catalog, Sql, TimeProvider.System, NullLogger<WalTail>.Instance) { Timing = timing };
-        var coverage = new WalCoverage(Tail, Catalog, Sql, options, TimeProvider.System, NullLogger<WalCoverage>.Instance);
+        var coverage = new WalCoverage(Tail, Catalog, TimeProvider.System, NullLogger<WalCoverage>.Instance);
         Taker = new BaseBackupTaker(options, Repository, Catalog, Sql, coverage, TimeProvider.System, NullLogger<BaseBackupTaker>.Instance);
     }
 
