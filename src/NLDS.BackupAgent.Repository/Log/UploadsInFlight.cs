@@ -7,8 +7,11 @@ namespace NLDS.BackupAgent.Repository.Log;
 /// <param name="wake">Called after an upload has ended, well or not, on any thread.</param>
 internal sealed class UploadsInFlight(Action wake)
 {
-    /// <summary>Two segments on their way hide one store round trip; more would only hold more memory.</summary>
-    private const int SegmentsAtOnce = 2;
+    /// <summary>
+    /// A put to a disk waits for two flushes, one to a store for a round trip, while the next segments are compressed. With two, catching up on a directory ran
+    /// at three quarters of this speed; compressed segments are a few megabytes each.
+    /// </summary>
+    private const int SegmentsAtOnce = 4;
 
     private readonly TaskCompletionSource<Task> firstFailure = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> segments = [];
