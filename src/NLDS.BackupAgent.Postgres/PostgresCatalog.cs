@@ -54,10 +54,24 @@ internal sealed class PostgresCatalog(BackupRepository repository)
         }
     }
 
-    public async Task<IReadOnlyList<BaseBackup>> ListBackupsAsync(CancellationToken cancellationToken)
+    public async Task<BackupListing<BaseBackup>> ListBackupsAsync(CancellationToken cancellationToken)
     {
         var backups = await repository.ListBackupsAsync(Layout, cancellationToken);
-        return [.. backups.Select(Read)];
+        var sound = new List<BaseBackup>();
+        var damaged = backups.Damaged.ToList();
+        foreach (var backup in backups)
+        {
+            try
+            {
+                sound.Add(Read(backup));
+            }
+            catch (NotRestorableException damage)
+            {
+                damaged.Add(new DamagedBackup(backup.Id, $"{Layout.Prefix}{backup.Id}/manifest.json", damage.Message));
+            }
+        }
+
+        return new BackupListing<BaseBackup>(sound, damaged);
     }
 
     public static BaseBackup Read(SealedBackup backup)

@@ -50,11 +50,14 @@ internal sealed class PostgresSource(
         var archive = catalog.OpenLog(new WalSegmentSize(identity.WalSegmentBytes));
         var backups = await catalog.ListBackupsAsync(cancellationToken);
         var inventory = await archive.ReadInventoryAsync(cancellationToken);
-        return new SourceListing(Name, [.. backups.Select(b => b.Sealed)], await DescribeLogAsync(archive, inventory, backups, cancellationToken));
+        return new SourceListing(Name, [.. backups.Select(b => b.Sealed)], await DescribeLogAsync(archive, inventory, backups, cancellationToken))
+        {
+            Damaged = backups.Damaged,
+        };
     }
 
     private static async Task<LogListing?> DescribeLogAsync(
-        LogArchive archive, LogInventory inventory, IReadOnlyList<BaseBackup> backups, CancellationToken cancellationToken)
+        LogArchive archive, LogInventory inventory, BackupListing<BaseBackup> backups, CancellationToken cancellationToken)
     {
         if (inventory.Pieces.Count == 0)
         {

@@ -91,20 +91,27 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
             $"The {MaximumClaims} ids from {BackupId.At(began)} on are all taken in {Description}. Is this machine's clock right?", isPermanent: false);
     }
 
-    /// <summary>All sealed backups of a source, oldest first.</summary>
-    /// <exception cref="NotRestorableException">A manifest is damaged; it is named.</exception>
-    public async Task<IReadOnlyList<SealedBackup>> ListBackupsAsync(SnapshotLayout layout, CancellationToken cancellationToken)
+    /// <summary>All sealed backups of a source, oldest first, and those whose manifest is damaged.</summary>
+    public async Task<BackupListing<SealedBackup>> ListBackupsAsync(SnapshotLayout layout, CancellationToken cancellationToken)
     {
         var found = new List<SealedBackup>();
+        var damaged = new List<DamagedBackup>();
         await foreach (var entry in Store.ListAsync(layout.Prefix, null, cancellationToken))
         {
             if (layout.TryParseManifest(entry.Key, out var id))
             {
-                found.Add(await ReadManifestAsync(entry.Key, id, layout, cancellationToken));
+                try
+                {
+                    found.Add(await ReadManifestAsync(entry.Key, id, layout, cancellationToken));
+                }
+                catch (NotRestorableException damage)
+                {
+                    damaged.Add(new DamagedBackup(id, entry.Key.Value, damage.Message));
+                }
             }
         }
 
-        return [.. found.OrderBy(b => b.Id)];
+        return new BackupListing<SealedBackup>([.. found.OrderBy(b => b.Id)], damaged);
     }
 
     /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>

@@ -24,8 +24,11 @@ public sealed class BackupRepositoryTests
         }
 
         await ForEachDamageAsync(bench, "source/full/20260101_000000/manifest.json", async what =>
-            (await Should.ThrowAsync<NotRestorableException>(() => bench.Repository.ListBackupsAsync(BackupBench.Folders, None), what))
-                .Message.ShouldContain("20260101_000000/manifest.json"));
+        {
+            var listing = await bench.Repository.ListBackupsAsync(BackupBench.Folders, None);
+            listing.ShouldBeEmpty(what);
+            listing.Damaged.ShouldHaveSingleItem(what).Reason.ShouldContain("20260101_000000/manifest.json");
+        });
     }
 
     [Theory]

@@ -1,6 +1,7 @@
 using System.Text;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -49,7 +50,11 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
                 var tablespaces = moves.Apply(backup.Details.Tablespaces, directory);
                 TargetDirectory.RequireEmpty(directory, tablespaces.Values);
                 space.Require(TargetSpace.Needs(backup, directory, tablespaces, (long)files.Count * size.Bytes));
-                return Describe(backup, directory, files, inventory, timeline, found, tablespaces, size);
+                var plan = Describe(backup, directory, files, inventory, timeline, found, tablespaces, size);
+                return plan with
+                {
+                    Warnings = [.. plan.Warnings, .. backups.Damaged.Where(d => d.Id > backup.Sealed.Id).Select(d => $"The newer base backup {d.Id} was passed over: {d.Reason}")],
+                };
             }
         }
 
@@ -91,14 +96,19 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
     }
 
     /// <summary>Backups whose end lies on this history, newest first.</summary>
-    private static List<BaseBackup> Eligible(IReadOnlyList<BaseBackup> backups, TimelineHistory history, string? wanted)
+    private static List<BaseBackup> Eligible(BackupListing<BaseBackup> backups, TimelineHistory history, string? wanted)
     {
-        var candidates = wanted is null or "latest" ? backups : [.. backups.Where(b => b.Sealed.Id.ToString() == wanted)];
+        if (backups.Damaged.FirstOrDefault(d => d.Id.ToString() == wanted) is { } damaged)
+        {
+            throw new NotRestorableException($"Base backup {wanted} cannot be restored: {damaged.Reason}");
+        }
+
+        List<BaseBackup> candidates = [.. backups.Where(b => wanted is null or "latest" || b.Sealed.Id.ToString() == wanted)];
         if (candidates.Count == 0)
         {
             throw new NotRestorableException(
                 backups.Count == 0 || wanted is null
-                    ? "There is no base backup in the repository. Run 'backup postgres'."
+                    ? string.Join(" ", backups.Damaged.Select(d => d.Reason).Append("There is no base backup in the repository that can be restored. Run 'backup postgres'."))
                     : $"There is no base backup '{wanted}'. Those there are: {string.Join(", ", backups.Select(b => b.Sealed.Id))}.");
         }
 

@@ -41,16 +41,8 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
 
     private async Task<IReadOnlyList<BaseBackup>> ChooseAsync(VerifyScope scope, Run run, CancellationToken cancellationToken)
     {
-        IReadOnlyList<BaseBackup> all;
-        try
-        {
-            all = await catalog.ListBackupsAsync(cancellationToken);
-        }
-        catch (NotRestorableException damage)
-        {
-            run.Damage.Add(new DamageFinding("postgres/full", damage.Message, "this base backup cannot be restored, and no other until it is removed"));
-            return [];
-        }
+        var all = await catalog.ListBackupsAsync(cancellationToken);
+        run.Damage.AddRange(all.Damaged.Select(d => new DamageFinding(d.Manifest, d.Reason, $"base backup {d.Id} cannot be restored")));
 
         if (scope == VerifyScope.All)
         {

@@ -6,7 +6,11 @@ namespace NLDS.BackupAgent.Repository.Sources;
 /// <param name="Source">Its name.</param>
 /// <param name="Backups">Sealed backups, oldest first.</param>
 /// <param name="Log">The log's recoverable part; null for a source without one, or before its first byte.</param>
-public sealed record SourceListing(string Source, IReadOnlyList<SealedBackup> Backups, LogListing? Log);
+public sealed record SourceListing(string Source, IReadOnlyList<SealedBackup> Backups, LogListing? Log)
+{
+    /// <summary>Backups whose manifest cannot be relied on.</summary>
+    public IReadOnlyList<DamagedBackup> Damaged { get; init; } = [];
+}
 
 /// <summary>What a log allows.</summary>
 /// <param name="RestorableFrom">The earliest moment that can be restored: the end of the oldest usable backup.</param>

@@ -31,7 +31,8 @@ internal sealed record BackupDocument(IReadOnlyList<BackupSummary> Backups, IRea
 /// <summary>What <c>list --json</c> prints.</summary>
 internal sealed record ListDocument(IReadOnlyList<ListDocument.Listing> Sources)
 {
-    internal sealed record Listing(string Source, IReadOnlyList<BackupSummary> Backups, LogListing? Log);
+    /// <param name="Damaged">Ids of backups that cannot be restored, each with the reason.</param>
+    internal sealed record Listing(string Source, IReadOnlyList<BackupSummary> Backups, IReadOnlyDictionary<string, string> Damaged, LogListing? Log);
 }
 
 /// <summary>What <c>verify --json</c> prints.</summary>

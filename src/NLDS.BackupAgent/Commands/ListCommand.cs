@@ -25,7 +25,7 @@ internal static class ListCommand
             if (parse.GetValue(json))
             {
                 session.Out.WriteLine(Report.Json(new ListDocument(
-                    [.. listings.Select(listing => new ListDocument.Listing(listing.Source, [.. listing.Backups.Select(BackupSummary.Of)], listing.Log))])));
+                    [.. listings.Select(listing => new ListDocument.Listing(listing.Source, [.. listing.Backups.Select(BackupSummary.Of)], listing.Damaged.ToDictionary(d => d.Id.ToString(), d => d.Reason), listing.Log))])));
                 return ExitCode.Done;
             }
 
@@ -55,6 +55,11 @@ internal static class ListCommand
         else
         {
             output.WriteLine("There is no backup.");
+        }
+
+        foreach (var (source, damaged) in listings.SelectMany(listing => listing.Damaged.Select(damaged => (listing.Source, damaged))))
+        {
+            output.WriteLine($"{source}: {damaged.Id} cannot be restored: {damaged.Reason}");
         }
 
         foreach (var (source, log) in listings.Where(listing => listing.Log is not null).Select(listing => (listing.Source, listing.Log!)))

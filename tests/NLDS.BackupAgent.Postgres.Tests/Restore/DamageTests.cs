@@ -24,6 +24,20 @@ public sealed class DamageTests(RecordedArchive archive) : IClassFixture<Recorde
     }
 
     [Fact]
+    public async Task A_damaged_manifest_is_passed_over_with_a_warning_and_hides_no_other_backup()
+    {
+        using var directory = new TemporaryDirectory();
+        var store = await archive.CopyAsync();
+        await store.TruncateAsync(new ObjectKey($"postgres/full/{archive.SecondBackup}/manifest.json"));
+        await using var agent = Agent.For(null, store);
+
+        var plan = await agent.PlanAsync(directory["data"]);
+
+        plan.BackupId.ShouldNotBe(archive.SecondBackup.ToString());
+        plan.Warnings.ShouldContain(warning => warning.Contains($"{archive.SecondBackup}/manifest.json", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Each_missing_or_truncated_piece_of_the_log_is_named_before_a_byte_is_written()
     {
         using var directory = new TemporaryDirectory();
