@@ -61,8 +61,9 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
         }
     }
 
-    private async Task WaitUntilAsync(Func<Task<bool>> condition, string what, TimeSpan poll, CancellationToken cancellationToken)
+    private async Task WaitUntilAsync(Func<Task<bool>> condition, string what, TimeSpan longestPause, CancellationToken cancellationToken)
     {
+        var pause = Poll;
         var (began, durable) = (clock.GetTimestamp(), Tail.Read().DurablePosition);
         while (!await condition())
         {
@@ -77,7 +78,8 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
                 throw new SourceException($"Waited {Patience.TotalMinutes} minutes until {what}, in vain. {error}", isPermanent: false);
             }
 
-            await Task.Delay(poll, clock, cancellationToken);
+            await Task.Delay(pause, clock, cancellationToken);
+            pause = pause * 2 < longestPause ? pause * 2 : longestPause;
         }
     }
 

@@ -30,6 +30,7 @@ internal static partial class DaemonHost
         builder.Services.AddFeatures(configuration, around, scrubber);
         builder.Services.AddSingleton<TailSupervisor>();
         builder.Services.AddHostedService(services => services.GetRequiredService<TailSupervisor>());
+        builder.Services.AddHostedService<MemoryKeeper>();
         builder.Services.AddSchedules(configuration, around.Time);
         builder.Services.AddTelemetry();
         builder.Services.AddHealth();
