@@ -49,6 +49,15 @@ internal sealed class BlockCompressor(Codec codec, int level, int parallel) : IA
         idle.Push(block);
     }
 
+    /// <summary>Lets go of what only a log in a hurry needs: each block has a compressor of some megabytes.</summary>
+    public void Trim()
+    {
+        while (idle.Count > 1)
+        {
+            idle.Pop().Dispose();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var block in running)

@@ -425,6 +425,7 @@ public sealed partial class LogWriter : IAsyncDisposable
     {
         if (clock.GetElapsedTime(lastConfirmed) >= options.ConfirmInterval)
         {
+            compressor.Trim();
             await ConfirmAsync();
         }
     }
