@@ -99,7 +99,10 @@ internal sealed partial class WalTail(
         var histories = await FetchHistoriesAsync(connection, server.Timeline, stopping);
         var history = histories.Count > 0 ? Parse(server.Timeline, histories[0]) : TimelineHistory.WithoutAncestors(server.Timeline);
         var inventory = await archive.ReadInventoryAsync(stopping);
-        var start = TailStart.Decide(inventory, history, server.Position, slot, size, IsStandby(connection));
+
+        // Asked after the listing: another agent may have archived WAL that the server wrote since the first question, and that is no server set back.
+        var position = (await connection.IdentifySystemAsync(stopping)).Position;
+        var start = TailStart.Decide(inventory, history, position, slot, size, IsStandby(connection));
         start = start == refusedOverlap ? start.WithoutOverlap(size) : start;
 
         // Only now: a server that must not be followed leaves no trace of its history either.

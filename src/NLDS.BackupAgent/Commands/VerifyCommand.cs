@@ -58,7 +58,7 @@ internal static class VerifyCommand
             + (damage == 0 ? ", nothing damaged." : $", {damage} damaged:"));
         foreach (var finding in report.Damage)
         {
-            output.WriteLine($"  {finding.Subject}: {finding.What} {finding.Cost}");
+            output.WriteLine($"  {finding.Subject}: {finding.What.TrimEnd('.')}. Cost: {finding.Cost.TrimEnd('.')}.");
         }
     }
 }
