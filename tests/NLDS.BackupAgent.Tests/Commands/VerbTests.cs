@@ -240,7 +240,7 @@ public sealed class VerbTests : IDisposable
 
         answer.Exit.ShouldBe(3);
         agent.Source.Verified!.BackupId.ShouldBe("20260726_020000");
-        answer.Out.ShouldContain("postgres/wal/000: is missing. Nothing after 03:00 can be restored.");
+        answer.Out.ShouldContain("postgres/wal/000: is missing. Cost: Nothing after 03:00 can be restored.");
         JsonDocument.Parse((await agent.RunAsync("verify", "--json")).Out).RootElement.GetProperty("clean").GetBoolean().ShouldBeFalse();
     }
 
