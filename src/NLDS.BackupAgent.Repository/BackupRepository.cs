@@ -1,8 +1,8 @@
 using System.Reflection;
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
@@ -28,6 +28,8 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
 
     internal IObjectStore Store { get; } = store;
 
+    internal DocumentStore Documents { get; } = new(store);
+
     internal RepositoryOptions Options { get; } = options;
 
     internal TimeProvider Clock { get; } = clock;
@@ -44,8 +46,7 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     public async Task PrepareAsync(CancellationToken cancellationToken)
     {
         var fresh = new RepositoryDocument(RepositoryDocument.CurrentFormat, Guid.NewGuid(), Clock.GetUtcNow());
-        await Store.PutIfAbsentAsync(
-            DocumentKey, JsonSerializer.SerializeToUtf8Bytes(fresh, BackupJson.Default.RepositoryDocument), cancellationToken);
+        await Documents.PutAsync(DocumentKey, fresh, BackupJson.Default.RepositoryDocument, cancellationToken);
         await RequireAsync(cancellationToken);
     }
 
@@ -55,7 +56,7 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     {
         try
         {
-            var document = await ReadDocumentAsync(DocumentKey, BackupJson.Default.RepositoryDocument, cancellationToken);
+            var document = await Documents.ReadAsync(DocumentKey, BackupJson.Default.RepositoryDocument, cancellationToken);
             if (document.Format > RepositoryDocument.CurrentFormat)
             {
                 throw new NotRestorableException(
@@ -79,9 +80,8 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
         var id = BackupId.At(began);
         for (var attempt = 0; attempt < MaximumClaims; attempt++, id = id.Next())
         {
-            var claim = JsonSerializer.SerializeToUtf8Bytes(
-                new BackupClaim(layout.Source, id.ToString(), began, AgentVersion, session), BackupJson.Default.BackupClaim);
-            if (await Store.PutIfAbsentAsync(layout.Claim(id), claim, cancellationToken) || await HoldsAsync(layout.Claim(id), claim, cancellationToken))
+            var claim = new BackupClaim(layout.Source, id.ToString(), began, AgentVersion, session);
+            if (await Documents.PutAsync(layout.Claim(id), claim, BackupJson.Default.BackupClaim, cancellationToken))
             {
                 return new BackupSession(this, layout, id, began);
             }
@@ -131,18 +131,8 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     }
 
     /// <summary>What the repository knows of who a source is; null when nothing was ever bound.</summary>
-    public async Task<T?> ReadIdentityAsync<T>(string source, JsonTypeInfo<T> type, CancellationToken cancellationToken)
-        where T : class
-    {
-        try
-        {
-            return await ReadDocumentAsync(IdentityKey(source), type, cancellationToken);
-        }
-        catch (ObjectNotFoundException)
-        {
-            return null;
-        }
-    }
+    public Task<T?> ReadIdentityAsync<T>(string source, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class => Documents.FindAsync(IdentityKey(source), type, cancellationToken);
 
     /// <summary>Binds the repository to a source's identity, once and for ever.</summary>
     /// <returns>The identity that it is bound to: the given one, or the one that was there first.</returns>
@@ -150,31 +140,16 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
         where T : class
     {
         await PrepareAsync(cancellationToken);
-        var bytes = JsonSerializer.SerializeToUtf8Bytes(identity, type);
-        return await Store.PutIfAbsentAsync(IdentityKey(source), bytes, cancellationToken)
+        return await Documents.PutAsync(IdentityKey(source), identity, type, cancellationToken)
             ? identity
-            : await ReadDocumentAsync(IdentityKey(source), type, cancellationToken);
-    }
-
-    /// <summary>A put whose answer was lost and that was tried again finds its own object.</summary>
-    private async Task<bool> HoldsAsync(ObjectKey key, byte[] content, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return (await Store.ReadAllAsync(key, cancellationToken)).AsSpan().SequenceEqual(content);
-        }
-        catch (ObjectNotFoundException)
-        {
-            // Another session gave its id up just now.
-            return false;
-        }
+            : await Documents.ReadAsync(IdentityKey(source), type, cancellationToken);
     }
 
     private static ObjectKey IdentityKey(string source) => new($"{source}/identity.json");
 
     private async Task<SealedBackup> ReadManifestAsync(ObjectKey key, BackupId id, SnapshotLayout layout, CancellationToken cancellationToken)
     {
-        var manifest = Parse(key, await Store.ReadAllAsync(key, cancellationToken), bytes => ManifestDocument.Read(bytes));
+        var manifest = await Documents.ReadAsync(key, BackupJson.Default.BackupManifest, cancellationToken);
         if (manifest.Format > BackupManifest.CurrentFormat)
         {
             throw new NotRestorableException(
@@ -184,22 +159,5 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
         return manifest.Id == id.ToString() && manifest.Source == layout.Source && manifest.Objects.All(o => ObjectKey.TryParse(o.Key, out _))
             ? new SealedBackup(id, manifest)
             : throw new NotRestorableException($"The manifest '{key}' is damaged: it describes another backup.");
-    }
-
-    private async Task<T> ReadDocumentAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken) => Parse(
-        key,
-        await Store.ReadAllAsync(key, cancellationToken),
-        bytes => JsonSerializer.Deserialize(bytes, type) ?? throw new JsonException("It is empty."));
-
-    private T Parse<T>(ObjectKey key, byte[] bytes, Func<byte[], T> parse)
-    {
-        try
-        {
-            return parse(bytes);
-        }
-        catch (JsonException)
-        {
-            throw new NotRestorableException($"The object '{key}' in {Description} is damaged: it is not the JSON document that it should be.");
-        }
     }
 }

@@ -1,3 +1,5 @@
+using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Repository.Tests.Backups;
 using NLDS.BackupAgent.Storage;
@@ -100,10 +102,8 @@ public sealed class BackupRepositoryTests
     public async Task A_repository_of_a_newer_format_is_refused()
     {
         var bench = new BackupBench(new MemoryObjectStore());
-        await bench.Store.PutIfAbsentAsync(
-            new ObjectKey("repository.json"),
-            """{"format":2,"id":"9bd5b4a7-7d0c-4f0f-8a0f-0b8a3f6f3c11","created":"2026-01-01T00:00:00Z"}"""u8.ToArray(),
-            None);
+        var newer = new RepositoryDocument(2, Guid.NewGuid(), DateTimeOffset.UnixEpoch);
+        await bench.Repository.Documents.PutAsync(new ObjectKey("repository.json"), newer, BackupJson.Default.RepositoryDocument, None);
 
         (await Should.ThrowAsync<NotRestorableException>(() => bench.Repository.PrepareAsync(None))).Message.ShouldContain("newer version");
     }

@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Repository.Tests.Backups;

@@ -4,7 +4,7 @@ namespace NLDS.BackupAgent.Repository.Backups;
 
 /// <summary>
 /// The document that makes a backup exist: written last, when every object that it names is durable. JSON, camelCase, UTC times;
-/// its bytes are <see cref="ManifestDocument"/>'s.
+/// it proves itself.
 /// </summary>
 public sealed record BackupManifest
 {

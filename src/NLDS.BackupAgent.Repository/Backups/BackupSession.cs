@@ -53,15 +53,12 @@ public sealed class BackupSession : IAsyncDisposable
             Objects = [.. objects],
             Details = details,
         };
-        var document = ManifestDocument.Write(manifest);
         var key = layout.Manifest(Id);
 
         // From here on nothing is removed, whatever the store answers: a put that is reported as failed may still arrive, and a manifest whose objects
         // are gone would be worse than objects without a manifest.
         manifestMayExist = true;
-        if (!await repository.Store.PutIfAbsentAsync(key, document, cancellationToken)
-            && await repository.Store.ReadAllAsync(key, cancellationToken) is var existing
-            && !existing.AsSpan().SequenceEqual(document))
+        if (!await repository.Documents.PutAsync(key, manifest, BackupJson.Default.BackupManifest, cancellationToken))
         {
             throw new ObjectStoreException($"Another backup has the id {Id}: '{key}' exists. It was left as it is.", isPermanent: true);
         }

@@ -1,8 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
-using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
+using System.Text;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -16,12 +16,17 @@ public sealed class LogArchive
 {
     private const string SealSuffix = ".seal";
     private const string TailFolder = "tail/";
+
+    /// <summary>Beside each small file, as <c>sha256sum</c> writes it: <c>sha256sum -c</c> checks the file by hand.</summary>
+    private const string FileProofSuffix = ".sha256";
     private readonly IObjectStore store;
+    private readonly DocumentStore documents;
     private readonly string folder;
 
     internal LogArchive(IObjectStore store, string folder, ILogNaming naming, Codec codec, int level)
     {
         this.store = store;
+        documents = new DocumentStore(store);
         this.folder = folder;
         Naming = naming;
         Codec = codec;
@@ -65,9 +70,10 @@ public sealed class LogArchive
             var name = entry.Key.Value[(folder.Length + 1)..];
             if (name.StartsWith("gaps/", StringComparison.Ordinal))
             {
-                gaps.Add(await ReadDocumentAsync(entry.Key, LogJson.Default.LogGap, cancellationToken));
+                gaps.Add(await documents.ReadAsync(entry.Key, LogJson.Default.LogGap, cancellationToken));
             }
-            else if (name.Contains('/', StringComparison.Ordinal) || name.EndsWith(SealSuffix, StringComparison.Ordinal))
+            else if (name.Contains('/', StringComparison.Ordinal) || name.EndsWith(SealSuffix, StringComparison.Ordinal)
+                || name.EndsWith(FileProofSuffix, StringComparison.Ordinal))
             {
                 continue;
             }
@@ -81,7 +87,7 @@ public sealed class LogArchive
             }
         }
 
-        return new LogInventory { Pieces = pieces, Gaps = gaps, Files = files, Confirmation = await ReadConfirmationAsync(cancellationToken) };
+        return new LogInventory { Pieces = pieces, Gaps = gaps, Files = files, Confirmation = await documents.FindAsync(ConfirmationKey, LogJson.Default.LogConfirmation, cancellationToken) };
     }
 
     /// <summary>The whole segment at <paramref name="position"/>, without a listing; null when the store said that it has none by any of its names.</summary>
@@ -139,44 +145,49 @@ public sealed class LogArchive
         }
     }
 
-    /// <summary>Stores a small file beside the log under its own name, unless the same bytes are there already.</summary>
+    /// <summary>Stores a small file beside the log under its own name, its proof first, unless the same bytes are there already.</summary>
     /// <exception cref="LogDivergedException">A file of that name has other content.</exception>
     public async Task PutFileAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
         var key = new ObjectKey($"{folder}/{name}");
-        if (!await store.PutIfAbsentAsync(key, content, cancellationToken))
+        await PutSameAsync(FileProofKey(key), FileProof(name, content.Span), cancellationToken);
+        await PutSameAsync(key, content, cancellationToken);
+    }
+
+    /// <summary>The content of a small file beside the log, proved.</summary>
+    /// <exception cref="ObjectNotFoundException">The store said that there is none.</exception>
+    /// <exception cref="NotRestorableException">It is damaged, or its proof is.</exception>
+    public async Task<byte[]> ReadFileAsync(string name, CancellationToken cancellationToken)
+    {
+        var key = new ObjectKey($"{folder}/{name}");
+        var content = await store.ReadAllAsync(key, cancellationToken);
+        try
         {
-            var existing = await store.ReadAllAsync(key, cancellationToken);
-            if (!existing.AsSpan().SequenceEqual(content.Span))
-            {
-                throw new LogDivergedException($"The repository holds another '{key}' than the server has. They come from different lines of history.");
-            }
+            var proof = await store.ReadAllAsync(FileProofKey(key), cancellationToken);
+            return proof.AsSpan().SequenceEqual(FileProof(name, content))
+                ? content
+                : throw new NotRestorableException($"The object '{key}' is damaged: it does not have the SHA-256 that '{FileProofKey(key)}' says.");
+        }
+        catch (ObjectNotFoundException)
+        {
+            throw new NotRestorableException($"The object '{FileProofKey(key)}' is missing from the repository: '{key}' cannot be proved.");
         }
     }
 
-    /// <summary>The content of a small file beside the log.</summary>
-    /// <exception cref="ObjectNotFoundException">The store said that there is none.</exception>
-    public Task<byte[]> ReadFileAsync(string name, CancellationToken cancellationToken) =>
-        store.ReadAllAsync(new ObjectKey($"{folder}/{name}"), cancellationToken);
-
     /// <summary>Records a hole for ever. Recording the same hole again changes nothing.</summary>
-    public Task RecordGapAsync(LogGap gap, CancellationToken cancellationToken) => store.PutIfAbsentAsync(
-        new ObjectKey($"{folder}/gaps/{gap.Lineage}-{gap.Start:x16}-{gap.End:x16}.json"),
-        JsonSerializer.SerializeToUtf8Bytes(gap, LogJson.Default.LogGap),
-        cancellationToken);
+    public Task RecordGapAsync(LogGap gap, CancellationToken cancellationToken) => documents.PutAsync(
+        new ObjectKey($"{folder}/gaps/{gap.Lineage}-{gap.Start:x16}-{gap.End:x16}.json"), gap, LogJson.Default.LogGap, cancellationToken);
 
     /// <summary>Records a named moment. Recording the same one again changes nothing.</summary>
-    public Task RecordMarkAsync(LogMark mark, CancellationToken cancellationToken) => store.PutIfAbsentAsync(
-        new ObjectKey($"{folder}/marks/{mark.Lineage}-{mark.Start:x16}.json"),
-        JsonSerializer.SerializeToUtf8Bytes(mark, LogJson.Default.LogMark),
-        cancellationToken);
+    public Task RecordMarkAsync(LogMark mark, CancellationToken cancellationToken) => documents.PutAsync(
+        new ObjectKey($"{folder}/marks/{mark.Lineage}-{mark.Start:x16}.json"), mark, LogJson.Default.LogMark, cancellationToken);
 
     /// <summary>All named moments in the order of the log.</summary>
     public async IAsyncEnumerable<LogMark> ReadMarksAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var entry in store.ListAsync(folder + "/marks/", null, cancellationToken))
         {
-            yield return await ReadDocumentAsync(entry.Key, LogJson.Default.LogMark, cancellationToken);
+            yield return await documents.ReadAsync(entry.Key, LogJson.Default.LogMark, cancellationToken);
         }
     }
 
@@ -221,21 +232,23 @@ public sealed class LogArchive
         $"The log that the server sends differs from '{key}' in {store.Description}: the same positions hold other bytes. "
         + "This server is a copy or was set back; nothing was changed. Give it a repository of its own.");
 
-    internal Task ConfirmAsync(LogConfirmation confirmation, CancellationToken cancellationToken) => store.ReplaceAsync(
-        ConfirmationKey, JsonSerializer.SerializeToUtf8Bytes(confirmation, LogJson.Default.LogConfirmation), cancellationToken);
+    internal Task ConfirmAsync(LogConfirmation confirmation, CancellationToken cancellationToken) => documents.ReplaceAsync(
+        ConfirmationKey, confirmation, LogJson.Default.LogConfirmation, cancellationToken);
 
     /// <summary>The seal's own object, for a codec that has no place for a seal.</summary>
     internal static ObjectKey SealKey(ObjectKey piece) => new(piece.Value + SealSuffix);
 
-    private async Task<LogConfirmation?> ReadConfirmationAsync(CancellationToken cancellationToken)
+    private static ObjectKey FileProofKey(ObjectKey file) => new(file.Value + FileProofSuffix);
+
+    private static byte[] FileProof(string name, ReadOnlySpan<byte> content) =>
+        Encoding.UTF8.GetBytes($"{Convert.ToHexStringLower(SHA256.HashData(content))}  {name}\n");
+
+    private async Task PutSameAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
-        try
+        if (!await store.PutIfAbsentAsync(key, content, cancellationToken)
+            && !(await store.ReadAllAsync(key, cancellationToken)).AsSpan().SequenceEqual(content.Span))
         {
-            return await ReadDocumentAsync(ConfirmationKey, LogJson.Default.LogConfirmation, cancellationToken);
-        }
-        catch (ObjectNotFoundException)
-        {
-            return null;
+            throw new LogDivergedException($"The repository holds another '{key}' than the server has. They come from different lines of history.");
         }
     }
 
@@ -271,19 +284,6 @@ public sealed class LogArchive
         return await source.ReadAtLeastAsync(end, count, throwOnEndOfStream: false, cancellationToken) == count
             ? end
             : throw Damaged(piece, $"it is shorter than the {piece.StoredBytes} bytes that were listed");
-    }
-
-    private async Task<T> ReadDocumentAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken)
-    {
-        var bytes = await store.ReadAllAsync(key, cancellationToken);
-        try
-        {
-            return JsonSerializer.Deserialize(bytes, type) ?? throw new JsonException("null");
-        }
-        catch (JsonException)
-        {
-            throw new NotRestorableException($"The object '{key}' is damaged: it is not the JSON document that it should be.");
-        }
     }
 
     private LogPiece? ParseSegment(ObjectInfo entry, string name)

@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository.Log;

@@ -2,6 +2,7 @@ using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.Testing.Storage;
 using NLDS.BackupAgent.Testing;
 
 namespace NLDS.BackupAgent.Postgres.Tests.Restore;
@@ -113,7 +114,7 @@ public sealed class ClusterTests
         var confirmation = new ObjectKey("postgres/wal/tail/confirmed.json");
         await store.ReplaceAsync(
             confirmation,
-            System.Text.Encoding.UTF8.GetBytes(
+            ProvenJson.Prove(
                 $$"""{"lineage":"00000002","position":{{Lsn.Parse(onFirst).Value}},"asOf":"2026-01-01T00:00:00+00:00"}"""),
             CancellationToken.None);
         (await last.PlanAsync(directory["again"])).Timeline.ShouldBe(3U);

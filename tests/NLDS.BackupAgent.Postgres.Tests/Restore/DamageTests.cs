@@ -59,7 +59,7 @@ public sealed class DamageTests(RecordedArchive archive) : IClassFixture<Recorde
     {
         var refusal = await RefusedAsync(store => store.ReplaceAsync(
             new ObjectKey("postgres/wal/tail/confirmed.json"),
-            """{"lineage":"00000001","position":1099511627776,"asOf":"2026-11-23T12:00:00+00:00"}"""u8.ToArray(),
+            ProvenJson.Prove("""{"lineage":"00000001","position":1099511627776,"asOf":"2026-11-23T12:00:00+00:00"}"""),
             Cancelled));
 
         refusal.ShouldContain("100/0");
@@ -85,7 +85,7 @@ public sealed class DamageTests(RecordedArchive archive) : IClassFixture<Recorde
             await store.RemoveAsync(middle.Pieces[0].Key);
             await store.ReplaceAsync(
                 new ObjectKey($"postgres/wal/gaps/00000001-{middle.Segment.Start.Value:x16}-{middle.Segment.End.Value:x16}.json"),
-                System.Text.Encoding.UTF8.GetBytes(
+                ProvenJson.Prove(
                     $$"""{"lineage":"00000001","start":{{middle.Segment.Start.Value}},"end":{{middle.Segment.End.Value}},"reason":"the slot was lost","recordedAt":"2026-11-23T12:00:00+00:00"}"""),
                 Cancelled);
         });
@@ -115,7 +115,7 @@ public sealed class DamageTests(RecordedArchive archive) : IClassFixture<Recorde
             var text = System.Text.Encoding.UTF8.GetString(await store.ReadAsync(key));
             var other = System.Text.RegularExpressions.Regex.Replace(text, "\"\\d{10,}\"", "\"4711\"");
             other.ShouldNotBe(text);
-            await store.ReplaceAsync(key, System.Text.Encoding.UTF8.GetBytes(other), Cancelled);
+            await store.ReplaceAsync(key, ProvenJson.Prove(other), Cancelled);
         })).ShouldContain("4711");
 
     [Fact]

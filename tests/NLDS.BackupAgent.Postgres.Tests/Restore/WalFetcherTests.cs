@@ -177,7 +177,7 @@ public sealed class WalFetcherTests(RecordedArchive archive) : IClassFixture<Rec
         var store = await archive.CopyAsync();
         var key = new ObjectKey("postgres/identity.json");
         var text = System.Text.Encoding.UTF8.GetString(await store.ReadAsync(key));
-        await store.ReplaceAsync(key, System.Text.Encoding.UTF8.GetBytes(System.Text.RegularExpressions.Regex.Replace(text, "\"\\d{10,}\"", "\"4711\"")), Cancelled);
+        await store.ReplaceAsync(key, ProvenJson.Prove(System.Text.RegularExpressions.Regex.Replace(text, "\"\\d{10,}\"", "\"4711\"")), Cancelled);
         await using var agent = Agent.For(null, store);
 
         (await FailedAsync(agent, (await SegmentsAsync(agent))[0].Name)).ShouldContain("not of 4711");

@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
 using NLDS.BackupAgent.Testing.Storage;

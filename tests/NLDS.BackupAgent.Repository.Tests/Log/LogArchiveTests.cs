@@ -1,4 +1,6 @@
+using System.Text;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
@@ -157,6 +159,61 @@ public sealed class LogArchiveTests
 
         await Should.ThrowAsync<LogDivergedException>(() => bench.Archive.PutFileAsync("00000002.history", "1\t0/4000000"u8.ToArray(), None));
         await Should.ThrowAsync<ObjectNotFoundException>(() => bench.Archive.ReadFileAsync("00000003.history", None));
+    }
+
+    [Fact]
+    public async Task Each_flipped_byte_of_a_gap_a_mark_a_confirmation_or_a_file_beside_the_log_is_damage_that_is_named()
+    {
+        var bench = new LogBench(new MemoryObjectStore(), []);
+        await bench.Archive.RecordGapAsync(new LogGap("A1", 100, 200, "removed", FakeObserver.Epoch), None);
+        await bench.Archive.RecordMarkAsync(new LogMark("before-release", "A1", 300, 310, FakeObserver.Epoch), None);
+        await bench.Archive.ConfirmAsync(new LogConfirmation("A1", 310, FakeObserver.Epoch), None);
+        await bench.Archive.PutFileAsync("2.history", "1\t0/3000000"u8.ToArray(), None);
+        List<ObjectKey> keys = [];
+        await foreach (var entry in bench.Store.ListAsync("", null, None))
+        {
+            keys.Add(entry.Key);
+        }
+
+        keys.Count.ShouldBe(5);
+        foreach (var key in keys)
+        {
+            var sound = await bench.Store.ReadAllAsync(key, None);
+            for (var position = 0; position < sound.Length; position++)
+            {
+                var flipped = sound.ToArray();
+                flipped[position] ^= 4;
+                await bench.Store.ReplaceAsync(key, flipped, None);
+                (await Should.ThrowAsync<NotRestorableException>(ReadAllAsync)).Message.ShouldContain(key.Name);
+            }
+
+            await bench.Store.ReplaceAsync(key, sound, None);
+        }
+
+        await ReadAllAsync();
+
+        async Task ReadAllAsync()
+        {
+            await bench.Archive.ReadInventoryAsync(None);
+            await bench.Archive.ReadFileAsync("2.history", None);
+            await foreach (var _ in bench.Archive.ReadMarksAsync(None))
+            {
+            }
+        }
+    }
+
+    [Fact]
+    public async Task By_hand_sha256sum_checks_a_file_beside_the_log()
+    {
+        using var directory = new TemporaryDirectory();
+        var bench = new LogBench(new MemoryObjectStore(), []);
+        await bench.Archive.PutFileAsync("00000002.history", "1\t0/3000000"u8.ToArray(), None);
+        foreach (var name in (string[])["00000002.history", "00000002.history.sha256"])
+        {
+            await File.WriteAllBytesAsync(directory[name], await bench.Store.ReadAllAsync(new ObjectKey("source/log/" + name), None), None);
+        }
+
+        Encoding.UTF8.GetString(await HandTools.RunAsync(directory.Path, "sha256sum -c 00000002.history.sha256")).ShouldBe("00000002.history: OK\n");
     }
 
     [Theory]

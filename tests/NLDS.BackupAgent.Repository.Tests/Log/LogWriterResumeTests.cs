@@ -1,4 +1,5 @@
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Storage;
 

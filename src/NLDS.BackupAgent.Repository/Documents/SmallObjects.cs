@@ -1,6 +1,6 @@
 using NLDS.BackupAgent.Storage;
 
-namespace NLDS.BackupAgent.Repository;
+namespace NLDS.BackupAgent.Repository.Documents;
 
 internal static class SmallObjects
 {

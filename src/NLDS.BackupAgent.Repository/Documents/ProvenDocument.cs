@@ -1,0 +1,50 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace NLDS.BackupAgent.Repository.Documents;
+
+/// <summary>
+/// A JSON document that proves itself: its last line but one is the SHA-256 of all lines before, which <c>head -n -2 FILE | sha256sum</c> computes too.
+/// Content is proved by documents; nothing else would prove these.
+/// </summary>
+internal static class ProvenDocument
+{
+    private const string HashLine = "  \"sha256\": \"";
+    private const string End = "\"\n}\n";
+
+    private static readonly JsonWriterOptions Lines = new() { Indented = true, NewLine = "\n" };
+
+    /// <summary><c>\n}</c>, with which an indented object ends.</summary>
+    private const int ClosingBytes = 2;
+
+    /// <param name="document">Serializes to an object with at least one property.</param>
+    /// <param name="type">How.</param>
+    public static byte[] Write<T>(T document, JsonTypeInfo<T> type)
+    {
+        using var json = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(json, Lines))
+        {
+            JsonSerializer.Serialize(writer, document, type);
+        }
+
+        byte[] lines = [.. json.GetBuffer().AsSpan(0, (int)json.Length - ClosingBytes), .. ",\n"u8];
+        return [.. lines, .. Closing(lines)];
+    }
+
+    /// <exception cref="JsonException">These are not the bytes that were written.</exception>
+    public static T Read<T>(ReadOnlySpan<byte> document, JsonTypeInfo<T> type)
+    {
+        var closing = HashLine.Length + (2 * SHA256.HashSizeInBytes) + End.Length;
+        if (document.Length <= closing || !document[^closing..].SequenceEqual(Closing(document[..^closing])))
+        {
+            throw new JsonException("Its SHA-256 is not the one that it says.");
+        }
+
+        return JsonSerializer.Deserialize(document, type) ?? throw new JsonException("It is empty.");
+    }
+
+    private static byte[] Closing(ReadOnlySpan<byte> lines) =>
+        Encoding.ASCII.GetBytes(HashLine + Convert.ToHexStringLower(SHA256.HashData(lines)) + End);
+}
