@@ -13,7 +13,7 @@ namespace NLDS.BackupAgent.Repository;
 /// What a store of bytes becomes when it keeps backups: sealed snapshots, one log per continuous source, and the identity of what they came from.
 /// The format and its invariants are in this project's README.
 /// </summary>
-public sealed class BackupRepository(IObjectStore store, RepositoryOptions options, TimeProvider clock)
+public sealed class BackupRepository
 {
     internal static readonly ObjectKey DocumentKey = new("repository.json");
 
@@ -26,15 +26,24 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     internal static string AgentVersion { get; } =
         typeof(BackupRepository).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 
-    internal IObjectStore Store { get; } = store;
+    public BackupRepository(IObjectStore store, RepositoryOptions options, TimeProvider clock)
+    {
+        (Store, Options, Clock, Codec) = (store, options, clock, options.Codec);
+        Documents = new DocumentStore(store);
+        Catalog = new BackupCatalog(Documents);
+    }
 
-    internal DocumentStore Documents { get; } = new(store);
+    internal IObjectStore Store { get; }
 
-    internal RepositoryOptions Options { get; } = options;
+    internal DocumentStore Documents { get; }
 
-    internal TimeProvider Clock { get; } = clock;
+    internal BackupCatalog Catalog { get; }
 
-    internal Codec Codec { get; } = options.Codec;
+    internal RepositoryOptions Options { get; }
+
+    internal TimeProvider Clock { get; }
+
+    internal Codec Codec { get; }
 
     /// <summary>zstd's own threads beside the one that receives.</summary>
     internal int CompressionWorkers { get; } = Math.Clamp(Environment.ProcessorCount, 1, 2);
@@ -92,27 +101,8 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     }
 
     /// <summary>All sealed backups of a source, oldest first, and those whose manifest is damaged.</summary>
-    public async Task<BackupListing<SealedBackup>> ListBackupsAsync(SnapshotLayout layout, CancellationToken cancellationToken)
-    {
-        var found = new List<SealedBackup>();
-        var damaged = new List<DamagedBackup>();
-        await foreach (var entry in Store.ListAsync(layout.Prefix, null, cancellationToken))
-        {
-            if (layout.TryParseManifest(entry.Key, out var id))
-            {
-                try
-                {
-                    found.Add(await ReadManifestAsync(entry.Key, id, layout, cancellationToken));
-                }
-                catch (NotRestorableException damage)
-                {
-                    damaged.Add(new DamagedBackup(id, entry.Key.Value, damage.Message));
-                }
-            }
-        }
-
-        return new BackupListing<SealedBackup>([.. found.OrderBy(b => b.Id)], damaged);
-    }
+    public async Task<BackupListing<SealedBackup>> ListBackupsAsync(SnapshotLayout layout, CancellationToken cancellationToken) =>
+        await Catalog.ListAsync(layout, await BackupFolder.ListAsync(Store, layout, cancellationToken), anew: false, cancellationToken);
 
     /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>
     public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, ParallelReads);
@@ -146,18 +136,4 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     }
 
     private static ObjectKey IdentityKey(string source) => new($"{source}/identity.json");
-
-    private async Task<SealedBackup> ReadManifestAsync(ObjectKey key, BackupId id, SnapshotLayout layout, CancellationToken cancellationToken)
-    {
-        var manifest = await Documents.ReadAsync(key, BackupJson.Default.BackupManifest, cancellationToken);
-        if (manifest.Format > BackupManifest.CurrentFormat)
-        {
-            throw new NotRestorableException(
-                $"The manifest '{key}' has format {manifest.Format}; this version reads up to {BackupManifest.CurrentFormat}. Use a newer version.");
-        }
-
-        return manifest.Id == id.ToString() && manifest.Source == layout.Source && manifest.Objects.All(o => ObjectKey.TryParse(o.Key, out _))
-            ? new SealedBackup(id, manifest)
-            : throw new NotRestorableException($"The manifest '{key}' is damaged: it describes another backup.");
-    }
 }

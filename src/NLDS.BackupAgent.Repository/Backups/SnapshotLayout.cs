@@ -11,24 +11,29 @@ namespace NLDS.BackupAgent.Repository.Backups;
 /// <param name="Separator"><c>/</c> or <c>.</c></param>
 public sealed record SnapshotLayout(string Source, string Prefix, char Separator)
 {
-    private const string ManifestName = "manifest.json";
-    private const string ClaimName = "begun.json";
-
-    internal ObjectKey Manifest(BackupId id) => Key(id, ManifestName);
+    internal ObjectKey Manifest(BackupId id) => Key(id, BackupFolder.Manifest);
 
     /// <summary>Written first, so that an id belongs to one session and a sweep can tell what a dead one left.</summary>
-    internal ObjectKey Claim(BackupId id) => Key(id, ClaimName);
+    internal ObjectKey Claim(BackupId id) => Key(id, BackupFolder.Claim);
+
+    /// <summary>Says that the backup was read back; a register.</summary>
+    internal ObjectKey Proof(BackupId id) => Key(id, BackupFolder.Proof);
 
     internal ObjectKey Key(BackupId id, string name) => new($"{Prefix}{id}{Separator}{name}");
 
-    /// <summary>The id of a manifest's key; false for every other key.</summary>
-    internal bool TryParseManifest(ObjectKey key, out BackupId id)
+    /// <summary>Which backup a key belongs to and what it is called there; false for a key that is none of a backup's.</summary>
+    internal bool TryParse(ObjectKey key, out BackupId id, out string name)
     {
-        id = default;
-        var ending = Separator + ManifestName;
-        return key.Value.StartsWith(Prefix, StringComparison.Ordinal)
-            && key.Value.EndsWith(ending, StringComparison.Ordinal)
-            && key.Value.Length > Prefix.Length + ending.Length
-            && BackupId.TryParse(key.Value[Prefix.Length..^ending.Length], out id);
+        (id, name) = (default, "");
+        var text = key.Value;
+        if (text.Length <= Prefix.Length || !text.StartsWith(Prefix, StringComparison.Ordinal)
+            || text.IndexOf(Separator, Prefix.Length) is not (> 0 and var end)
+            || !BackupId.TryParse(text[Prefix.Length..end], out id))
+        {
+            return false;
+        }
+
+        name = text[(end + 1)..];
+        return name.Length > 0;
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -35,18 +36,30 @@ internal sealed class DocumentStore(IObjectStore store)
 
     /// <exception cref="ObjectNotFoundException">The store said that it is absent.</exception>
     /// <exception cref="NotRestorableException">It is damaged.</exception>
-    public async Task<T> ReadAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    public async Task<T> ReadAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        (await ReadWithHashAsync(key, type, cancellationToken)).Document;
+
+    /// <summary>A document and the SHA-256 that it says of itself, by which others can refer to it.</summary>
+    /// <exception cref="ObjectNotFoundException">The store said that it is absent.</exception>
+    /// <exception cref="NotRestorableException">It is damaged.</exception>
+    public async Task<(T Document, string Sha256)> ReadWithHashAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         var bytes = await store.ReadAllAsync(key, cancellationToken);
         try
         {
-            return ProvenDocument.Read(bytes, type);
+            return (ProvenDocument.Read(bytes, type), ProvenDocument.HashIn(bytes));
         }
         catch (JsonException)
         {
             throw new NotRestorableException($"The object '{key}' in {store.Description} is damaged: it is not the JSON document that was written.");
         }
     }
+
+    /// <summary>Proves a document of whatever kind.</summary>
+    /// <exception cref="ObjectNotFoundException">The store said that it is absent.</exception>
+    /// <exception cref="NotRestorableException">It is damaged.</exception>
+    public Task<JsonElement> RequireSoundAsync(ObjectKey key, CancellationToken cancellationToken) =>
+        ReadAsync(key, BackupJson.Default.JsonElement, cancellationToken);
 
     /// <summary>The document, or null when the store said that it is absent.</summary>
     /// <exception cref="NotRestorableException">It is damaged.</exception>

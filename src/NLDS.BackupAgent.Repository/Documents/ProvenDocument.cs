@@ -45,6 +45,10 @@ internal static class ProvenDocument
         return JsonSerializer.Deserialize(document, type) ?? throw new JsonException("It is empty.");
     }
 
+    /// <summary>The SHA-256 that a sound document says of itself.</summary>
+    public static string HashIn(ReadOnlySpan<byte> document) =>
+        Encoding.ASCII.GetString(document[^(End.Length + (2 * SHA256.HashSizeInBytes))..^End.Length]);
+
     private static byte[] Closing(ReadOnlySpan<byte> lines) =>
         Encoding.ASCII.GetBytes(HashLine + Convert.ToHexStringLower(SHA256.HashData(lines)) + End);
 }

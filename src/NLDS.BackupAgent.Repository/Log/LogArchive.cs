@@ -52,11 +52,16 @@ public sealed class LogArchive
     /// A listing is no snapshot, and a writer may be at work: the tail is listed before the rest, so that what left the tail meanwhile is found as the
     /// segment that took its place. The other way round such a segment would look like a hole.
     /// </remarks>
-    public async Task<LogInventory> ReadInventoryAsync(CancellationToken cancellationToken)
+    public Task<LogInventory> ReadInventoryAsync(CancellationToken cancellationToken) => ReadInventoryAsync(damaged: null, cancellationToken);
+
+    /// <summary>The same for somebody who reports damage instead of stopping at it.</summary>
+    /// <param name="damaged">Gets the records that cannot be relied on; without it the first of them is an exception.</param>
+    public async Task<LogInventory> ReadInventoryAsync(ICollection<DamagedRecord>? damaged, CancellationToken cancellationToken)
     {
         var pieces = new List<LogPiece>();
         var files = new Dictionary<string, long>();
         var gaps = new List<LogGap>();
+        var proofs = new List<string>();
         await foreach (var entry in store.ListAsync($"{folder}/{TailFolder}", null, cancellationToken))
         {
             if (ParseChunk(entry) is { } chunk)
@@ -70,12 +75,15 @@ public sealed class LogArchive
             var name = entry.Key.Value[(folder.Length + 1)..];
             if (name.StartsWith("gaps/", StringComparison.Ordinal))
             {
-                gaps.Add(await documents.ReadAsync(entry.Key, LogJson.Default.LogGap, cancellationToken));
+                if (await TryReadAsync(entry.Key, ReadGapAsync, damaged, cancellationToken) is { } gap)
+                {
+                    gaps.Add(gap);
+                }
             }
             else if (name.Contains('/', StringComparison.Ordinal) || name.EndsWith(SealSuffix, StringComparison.Ordinal)
                 || name.EndsWith(FileProofSuffix, StringComparison.Ordinal))
             {
-                continue;
+                proofs.AddRange(name.EndsWith(FileProofSuffix, StringComparison.Ordinal) ? [name[..^FileProofSuffix.Length]] : []);
             }
             else if (ParseSegment(entry, name) is { } segment)
             {
@@ -87,7 +95,14 @@ public sealed class LogArchive
             }
         }
 
-        return new LogInventory { Pieces = pieces, Gaps = gaps, Files = files, Confirmation = await documents.FindAsync(ConfirmationKey, LogJson.Default.LogConfirmation, cancellationToken) };
+        return new LogInventory
+        {
+            Pieces = pieces,
+            Gaps = gaps,
+            Files = files,
+            ProvenFiles = proofs,
+            Confirmation = await TryReadAsync(ConfirmationKey, FindConfirmationAsync, damaged, cancellationToken),
+        };
     }
 
     /// <summary>The whole segment at <paramref name="position"/>, without a listing; null when the store said that it has none by any of its names.</summary>
@@ -105,6 +120,10 @@ public sealed class LogArchive
 
         return null;
     }
+
+    /// <summary>Is a piece that was listed still there?</summary>
+    public async Task<bool> ExistsAsync(LogPiece piece, CancellationToken cancellationToken) =>
+        await store.HeadAsync(piece.Key, cancellationToken) is not null;
 
     /// <summary>The seal of a piece, by one small ranged read.</summary>
     /// <exception cref="NotRestorableException">The piece is missing, or its seal is damaged.</exception>
@@ -175,21 +194,37 @@ public sealed class LogArchive
     }
 
     /// <summary>Records a hole for ever. Recording the same hole again changes nothing.</summary>
-    public Task RecordGapAsync(LogGap gap, CancellationToken cancellationToken) => documents.PutAsync(
-        new ObjectKey($"{folder}/gaps/{gap.Lineage}-{gap.Start:x16}-{gap.End:x16}.json"), gap, LogJson.Default.LogGap, cancellationToken);
+    public Task RecordGapAsync(LogGap gap, CancellationToken cancellationToken) =>
+        documents.PutAsync(GapKey(gap), gap, LogJson.Default.LogGap, cancellationToken);
 
     /// <summary>Records a named moment. Recording the same one again changes nothing.</summary>
-    public Task RecordMarkAsync(LogMark mark, CancellationToken cancellationToken) => documents.PutAsync(
-        new ObjectKey($"{folder}/marks/{mark.Lineage}-{mark.Start:x16}.json"), mark, LogJson.Default.LogMark, cancellationToken);
+    public Task RecordMarkAsync(LogMark mark, CancellationToken cancellationToken) =>
+        documents.PutAsync(MarkKey(mark.Lineage, mark.Start), mark, LogJson.Default.LogMark, cancellationToken);
 
     /// <summary>All named moments in the order of the log.</summary>
-    public async IAsyncEnumerable<LogMark> ReadMarksAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public IAsyncEnumerable<LogMark> ReadMarksAsync(CancellationToken cancellationToken) => ReadMarksAsync(damaged: null, cancellationToken);
+
+    /// <summary>The same for somebody who reports damage instead of stopping at it.</summary>
+    public async IAsyncEnumerable<LogMark> ReadMarksAsync(
+        ICollection<DamagedRecord>? damaged, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var entry in store.ListAsync(folder + "/marks/", null, cancellationToken))
         {
-            yield return await documents.ReadAsync(entry.Key, LogJson.Default.LogMark, cancellationToken);
+            if (await TryReadAsync(entry.Key, ReadMarkAsync, damaged, cancellationToken) is { } mark)
+            {
+                yield return mark;
+            }
         }
     }
+
+    /// <summary>Where the record of a named moment lies, for messages.</summary>
+    public string NameOfMark(string lineage, ulong start) => MarkKey(lineage, start).Value;
+
+    /// <summary>Where the confirmation lies, for messages.</summary>
+    public string NameOfConfirmation => ConfirmationKey.Value;
+
+    /// <summary>Where a small file beside the log lies, for messages.</summary>
+    public string NameOfFile(string name) => $"{folder}/{name}";
 
     /// <summary>Removes pieces whose bytes other pieces hold; a seal beside a piece goes after it, so that no piece is ever without its proof.</summary>
     public async Task RemoveAsync(IReadOnlyCollection<LogPiece> superfluous, CancellationToken cancellationToken)
@@ -242,6 +277,42 @@ public sealed class LogArchive
 
     private static byte[] FileProof(string name, ReadOnlySpan<byte> content) =>
         Encoding.UTF8.GetBytes($"{Convert.ToHexStringLower(SHA256.HashData(content))}  {name}\n");
+
+    private ObjectKey GapKey(LogGap gap) => new($"{folder}/gaps/{gap.Lineage}-{gap.Start:x16}-{gap.End:x16}.json");
+
+    private ObjectKey MarkKey(string lineage, ulong start) => new($"{folder}/marks/{lineage}-{start:x16}.json");
+
+    private async Task<LogGap?> ReadGapAsync(ObjectKey key, CancellationToken cancellationToken)
+    {
+        var gap = await documents.ReadAsync(key, LogJson.Default.LogGap, cancellationToken);
+        return GapKey(gap) == key ? gap : throw BelongsElsewhere(key);
+    }
+
+    private async Task<LogMark?> ReadMarkAsync(ObjectKey key, CancellationToken cancellationToken)
+    {
+        var mark = await documents.ReadAsync(key, LogJson.Default.LogMark, cancellationToken);
+        return MarkKey(mark.Lineage, mark.Start) == key ? mark : throw BelongsElsewhere(key);
+    }
+
+    private Task<LogConfirmation?> FindConfirmationAsync(ObjectKey key, CancellationToken cancellationToken) =>
+        documents.FindAsync(key, LogJson.Default.LogConfirmation, cancellationToken);
+
+    private static NotRestorableException BelongsElsewhere(ObjectKey key) => new($"The object '{key}' is damaged: what it records belongs under another name.");
+
+    private static async Task<T?> TryReadAsync<T>(
+        ObjectKey key, Func<ObjectKey, CancellationToken, Task<T?>> read, ICollection<DamagedRecord>? damaged, CancellationToken cancellationToken)
+        where T : class
+    {
+        try
+        {
+            return await read(key, cancellationToken);
+        }
+        catch (NotRestorableException damage) when (damaged is not null)
+        {
+            damaged.Add(new DamagedRecord(key.Value, damage.Message));
+            return null;
+        }
+    }
 
     private async Task PutSameAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {

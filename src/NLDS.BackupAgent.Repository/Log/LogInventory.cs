@@ -10,9 +10,17 @@ public sealed record LogInventory
     /// <summary>Names of the small files kept beside the log (timeline histories), with their sizes.</summary>
     public required IReadOnlyDictionary<string, long> Files { get; init; }
 
+    /// <summary>Names of the files for which a proof is there, whether or not the file is.</summary>
+    public IReadOnlyList<string> ProvenFiles { get; init; } = [];
+
     /// <summary>The last confirmation, or null when none was ever written.</summary>
     public required LogConfirmation? Confirmation { get; init; }
 
     /// <summary>The position up to which <paramref name="lineage"/> is held without a hole, beginning at <paramref name="from"/>.</summary>
     public LogCover Cover(string lineage, ulong from, ulong to = ulong.MaxValue) => LogCover.Find(Pieces, lineage, from, to);
 }
+
+/// <summary>A record beside the log (a gap, a mark, the confirmation) that cannot be relied on.</summary>
+/// <param name="Key">The object's key.</param>
+/// <param name="Reason">What is wrong, in a sentence that names it.</param>
+public sealed record DamagedRecord(string Key, string Reason);
