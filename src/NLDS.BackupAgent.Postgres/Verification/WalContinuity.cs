@@ -51,7 +51,7 @@ internal static class WalContinuity
         }
     }
 
-    /// <summary>A timeline begins where its parent has come to.</summary>
+    /// <summary>A timeline begins where its parent has come to, and the parent's log goes up to there: a tail follows the child only when it has all of the parent.</summary>
     public static IEnumerable<WalFault> BeforeTimeline(LogInventory inventory, TimelineHistory history)
     {
         if (history.Ancestors is not [.., var switched])
@@ -60,12 +60,12 @@ internal static class WalContinuity
         }
 
         var parent = WalNaming.Lineage(switched.Timeline);
-        var first = inventory.Pieces.Where(p => p.Lineage == WalNaming.Lineage(history.Timeline)).Min(p => (ulong?)p.Range.Start);
-        var before = inventory.Pieces.Where(p => p.Lineage == parent && p.Range.Start < history.Start.Value).Max(p => (ulong?)p.Range.End);
-        if (before < first)
+        var hasBegun = inventory.Pieces.Any(p => p.Lineage == WalNaming.Lineage(history.Timeline));
+        var end = inventory.Pieces.Where(p => p.Lineage == parent && p.Range.Start < history.Start.Value).Max(p => (ulong?)p.Range.End);
+        if (hasBegun && end < history.Start.Value && !inventory.Gaps.Any(g => g.Lineage == parent && g.Start <= end && g.End > end))
         {
             yield return WalFault.Missing(
-                parent, before.Value, first.Value, $"is missing from the repository, where timeline {history.Timeline} follows {switched.Timeline}");
+                parent, end.Value, history.Start.Value, $"is missing from the repository, where timeline {history.Timeline} follows {switched.Timeline}");
         }
     }
 }

@@ -38,11 +38,12 @@ internal static class ReadingPlan
         }
 
         var runs = (things.Count + perRun - 1) / perRun;
+        var tooOld = Enumerable.Range(0, things.Count).Count(index => isDue[index] && things[index].Verified is not null);
         var notBefore = trust - TimeSpan.FromDays(runs);
         foreach (var oldest in Enumerable.Range(0, things.Count)
             .Where(index => !isDue[index] && now - things[index].Verified >= notBefore)
             .OrderBy(index => things[index].Verified)
-            .Take(perRun))
+            .Take(perRun - tooOld))
         {
             isDue[oldest] = true;
         }
