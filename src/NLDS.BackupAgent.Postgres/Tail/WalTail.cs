@@ -21,6 +21,8 @@ internal sealed partial class WalTail(
     /// <summary>A start that a server refused because the overlap is gone; the next attempt goes without.</summary>
     private TailStart? refusedOverlap;
 
+    private bool hasReadAll;
+
     internal TailTiming Timing { get; init; } = TailTiming.Default;
 
     public TailState State { get; } = new(clock);
@@ -98,7 +100,7 @@ internal sealed partial class WalTail(
         var slot = await EnsureSlotAsync(connection, stopping);
         var histories = await FetchHistoriesAsync(connection, server.Timeline, stopping);
         var history = histories.Count > 0 ? Parse(server.Timeline, histories[0]) : TimelineHistory.WithoutAncestors(server.Timeline);
-        var inventory = await archive.ReadInventoryAsync(stopping);
+        var inventory = await ReadInventoryAsync(archive, history, stopping);
 
         // Asked after the listing: another agent may have archived WAL that the server wrote since the first question, and that is no server set back.
         var position = (await connection.IdentifySystemAsync(stopping)).Position;
@@ -141,6 +143,22 @@ internal sealed partial class WalTail(
             await another.DropSlotAsync(options.Slot, stopping);
             return TimeSpan.Zero;
         }
+    }
+
+    /// <summary>
+    /// All of the log when this process begins, so that a hole in it is filled while the server still has the WAL; after that its end is enough, and a year's log is
+    /// not listed each time that a connection is lost.
+    /// </summary>
+    private async Task<LogInventory> ReadInventoryAsync(LogArchive archive, TimelineHistory history, CancellationToken cancellationToken)
+    {
+        if (hasReadAll && await archive.ReadEndAsync(cancellationToken) is var end && TailStart.IsToldBy(end, history))
+        {
+            return end;
+        }
+
+        var all = await archive.ReadInventoryAsync(cancellationToken);
+        hasReadAll = true;
+        return all;
     }
 
     private async Task<TimeSpan> StreamAsync(

@@ -56,7 +56,35 @@ public sealed class LogArchive
 
     /// <summary>The same for somebody who reports damage instead of stopping at it.</summary>
     /// <param name="damaged">Gets the records that cannot be relied on; without it the first of them is an exception.</param>
-    public async Task<LogInventory> ReadInventoryAsync(ICollection<DamagedRecord>? damaged, CancellationToken cancellationToken)
+    public Task<LogInventory> ReadInventoryAsync(ICollection<DamagedRecord>? damaged, CancellationToken cancellationToken) => ReadAsync(null, damaged, cancellationToken);
+
+    /// <summary>
+    /// The log from a position on, for somebody who knows that what lies before is there: a listing of a year's log takes seconds and tells him nothing. Lineages
+    /// whose names sort before this one's are left out.
+    /// </summary>
+    public Task<LogInventory> ReadInventoryFromAsync(string lineage, ulong position, CancellationToken cancellationToken) =>
+        ReadAsync(new LogStart(lineage, Naming.SegmentAt(position).Start), null, cancellationToken);
+
+    /// <summary>
+    /// The end of the log: from the segment before the confirmed position, up to which everything was durable once. The whole log where nothing was confirmed,
+    /// or nothing of what was confirmed is there.
+    /// </summary>
+    public async Task<LogInventory> ReadEndAsync(CancellationToken cancellationToken)
+    {
+        if (await FindConfirmationAsync(ConfirmationKey, cancellationToken) is { } confirmed)
+        {
+            var open = Naming.SegmentAt(confirmed.Position).Start;
+            var end = await ReadInventoryFromAsync(confirmed.Lineage, open > 0 ? open - 1 : 0, cancellationToken);
+            if (end.Pieces.Any(p => p.Lineage == confirmed.Lineage && p.Range.Start >= end.From!.Value.Position))
+            {
+                return end;
+            }
+        }
+
+        return await ReadInventoryAsync(cancellationToken);
+    }
+
+    private async Task<LogInventory> ReadAsync(LogStart? from, ICollection<DamagedRecord>? damaged, CancellationToken cancellationToken)
     {
         var pieces = new List<LogPiece>();
         var files = new Dictionary<string, long>();
@@ -70,7 +98,7 @@ public sealed class LogArchive
             }
         }
 
-        await foreach (var entry in store.ListAsync(folder + "/", null, cancellationToken))
+        await foreach (var entry in store.ListAsync(folder + "/", KeyBefore(from), cancellationToken))
         {
             var name = entry.Key.Value[(folder.Length + 1)..];
             if (name.StartsWith("gaps/", StringComparison.Ordinal))
@@ -80,10 +108,13 @@ public sealed class LogArchive
                     gaps.Add(gap);
                 }
             }
-            else if (name.Contains('/', StringComparison.Ordinal) || name.EndsWith(SealSuffix, StringComparison.Ordinal)
-                || name.EndsWith(FileProofSuffix, StringComparison.Ordinal))
+            else if (name.EndsWith(FileProofSuffix, StringComparison.Ordinal))
             {
-                proofs.AddRange(name.EndsWith(FileProofSuffix, StringComparison.Ordinal) ? [name[..^FileProofSuffix.Length]] : []);
+                proofs.Add(name[..^FileProofSuffix.Length]);
+            }
+            else if (name.Contains('/', StringComparison.Ordinal) || name.EndsWith(SealSuffix, StringComparison.Ordinal))
+            {
+                continue;
             }
             else if (ParseSegment(entry, name) is { } segment)
             {
@@ -97,6 +128,7 @@ public sealed class LogArchive
 
         return new LogInventory
         {
+            From = from,
             Pieces = pieces,
             Gaps = gaps,
             Files = files,
@@ -104,6 +136,13 @@ public sealed class LogArchive
             Confirmation = await TryReadAsync(ConfirmationKey, FindConfirmationAsync, damaged, cancellationToken),
         };
     }
+
+    /// <summary>
+    /// A key that sorts before every name of the segment at a place and behind those of segments two before it: listings are in the order of keys, and names in
+    /// the order of the log. The folders of gaps and marks come behind all segments.
+    /// </summary>
+    private ObjectKey? KeyBefore(LogStart? from) =>
+        from is { Position: > 0 } start ? new ObjectKey($"{folder}/{Naming.Name(start.Lineage, Naming.SegmentAt(start.Position - 1))}") : null;
 
     /// <summary>The whole segment at <paramref name="position"/>, without a listing; null when the store said that it has none by any of its names.</summary>
     public async Task<LogPiece?> FindSegmentAsync(string lineage, ulong position, CancellationToken cancellationToken)

@@ -3,6 +3,12 @@ namespace NLDS.BackupAgent.Repository.Log;
 /// <summary>What the store listed of one log at one moment.</summary>
 public sealed record LogInventory
 {
+    /// <summary>
+    /// Where the listing begins; null for a whole one. What lies before on this lineage, earlier lineages and the files of earlier ones are not in it, chunks and gaps
+    /// always are.
+    /// </summary>
+    public LogStart? From { get; init; }
+
     public required IReadOnlyList<LogPiece> Pieces { get; init; }
 
     public required IReadOnlyList<LogGap> Gaps { get; init; }
@@ -24,3 +30,6 @@ public sealed record LogInventory
 /// <param name="Key">The object's key.</param>
 /// <param name="Reason">What is wrong, in a sentence that names it.</param>
 public sealed record DamagedRecord(string Key, string Reason);
+
+/// <summary>A place in a log: the start of a segment.</summary>
+public readonly record struct LogStart(string Lineage, ulong Position);
