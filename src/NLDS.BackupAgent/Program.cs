@@ -19,6 +19,6 @@ internal partial class Program
             "Postgres",
             PostgresServices.Source,
             static (services, configuration) => services.AddPostgres(configuration),
-            new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
+            [new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone")],
             PostgresServices.RestoreOptions);
 }
