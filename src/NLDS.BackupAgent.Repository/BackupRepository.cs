@@ -102,7 +102,7 @@ public sealed class BackupRepository
 
     /// <summary>All sealed backups of a source, oldest first, and those whose manifest is damaged.</summary>
     public async Task<BackupListing<SealedBackup>> ListBackupsAsync(SnapshotLayout layout, CancellationToken cancellationToken) =>
-        await Catalog.ListAsync(layout, await BackupFolder.ListAsync(Store, layout, cancellationToken), anew: false, cancellationToken);
+        await Catalog.ListAsync(layout, await BackupFiles.ListAsync(Store, layout, cancellationToken), anew: false, cancellationToken);
 
     /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>
     public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, ParallelReads);

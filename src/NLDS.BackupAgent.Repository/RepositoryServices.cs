@@ -2,6 +2,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Verification;
 using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository;
@@ -17,5 +18,12 @@ public static class RepositoryServices
             provider.GetRequiredService<IObjectStore>(),
             provider.GetRequiredService<IOptions<RepositoryOptions>>().Value,
             provider.GetRequiredService<TimeProvider>()));
+    }
+
+    /// <summary>Adds when what is stored is read back.</summary>
+    public static IServiceCollection AddVerification(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<VerificationOptions>().Bind(configuration.GetSection(VerificationOptions.Section));
+        return services;
     }
 }

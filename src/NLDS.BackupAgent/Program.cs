@@ -3,6 +3,8 @@ using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Postgres;
 using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Verification;
+using NLDS.BackupAgent.Schedules;
 using NLDS.BackupAgent.Storage;
 
 using var stop = new CancellationTokenSource();
@@ -15,6 +17,10 @@ internal partial class Program
     internal static FeatureList House() => new FeatureList()
         .Add<StorageOptions>("Storage", static (services, configuration) => services.AddStorage(configuration))
         .Add<RepositoryOptions>("Repository", static (services, configuration) => services.AddRepository(configuration))
+        .Add<VerificationOptions>(
+            "Verification",
+            static (services, configuration) => services.AddVerification(configuration),
+            new ScheduleKeys("verify", "Schedule", "TimeZone", JobKind.Verify))
         .AddSource<PostgresOptions>(
             "Postgres",
             PostgresServices.Source,

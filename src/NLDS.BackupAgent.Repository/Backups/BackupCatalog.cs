@@ -19,7 +19,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
 
     /// <param name="anew">Reads every document from the store, whatever was read before.</param>
     public async Task<BackupListing<SealedBackup>> ListAsync(
-        SnapshotLayout layout, IReadOnlyList<BackupFolder> folders, bool anew, CancellationToken cancellationToken)
+        SnapshotLayout layout, IReadOnlyList<BackupFiles> folders, bool anew, CancellationToken cancellationToken)
     {
         if (anew)
         {
@@ -33,15 +33,15 @@ internal sealed class BackupCatalog(DocumentStore documents)
             folders.Count,
             new ParallelOptions { MaxDegreeOfParallelism = ParallelReads, CancellationToken = cancellationToken },
             async (index, token) => read[index] = await ReadAsync(layout, folders[index], token));
-        manifests.Forget(layout.Prefix, folders.SelectMany(folder => folder.Files.Values));
-        proofs.Forget(layout.Prefix, folders.SelectMany(folder => folder.Files.Values));
+        manifests.Forget(layout.Prefix, folders.SelectMany(folder => folder.ByName.Values));
+        proofs.Forget(layout.Prefix, folders.SelectMany(folder => folder.ByName.Values));
         return new BackupListing<SealedBackup>([.. read.Select(r => r.Sound).OfType<SealedBackup>()], [.. read.Select(r => r.Damaged).OfType<DamagedBackup>()]);
     }
 
     /// <summary>The proof beside a manifest, whatever it is worth; null when none is listed.</summary>
     /// <exception cref="NotRestorableException">It is damaged.</exception>
-    public async Task<BackupProof?> ReadProofAsync(BackupFolder folder, CancellationToken cancellationToken) =>
-        folder.Files.TryGetValue(BackupFolder.Proof, out var entry)
+    public async Task<BackupProof?> ReadProofAsync(BackupFiles folder, CancellationToken cancellationToken) =>
+        folder.ByName.TryGetValue(SnapshotLayout.ProofName, out var entry)
             ? await proofs.GetAsync(entry, () => documents.ReadAsync(entry.Key, ProofJson.Default.BackupProof, cancellationToken))
             : null;
 
@@ -49,9 +49,9 @@ internal sealed class BackupCatalog(DocumentStore documents)
     public static bool IsProofOf(BackupProof proof, SealedBackup backup) =>
         proof.Id == backup.Id.ToString() && proof.Source == backup.Manifest.Source && proof.ManifestSha256 == backup.ManifestSha256;
 
-    private async Task<(SealedBackup? Sound, DamagedBackup? Damaged)> ReadAsync(SnapshotLayout layout, BackupFolder folder, CancellationToken cancellationToken)
+    private async Task<(SealedBackup? Sound, DamagedBackup? Damaged)> ReadAsync(SnapshotLayout layout, BackupFiles folder, CancellationToken cancellationToken)
     {
-        if (!folder.Files.TryGetValue(BackupFolder.Manifest, out var entry))
+        if (!folder.ByName.TryGetValue(SnapshotLayout.ManifestName, out var entry))
         {
             return default;
         }
@@ -59,7 +59,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
         try
         {
             var backup = await manifests.GetAsync(entry, () => ReadManifestAsync(entry.Key, folder.Id, layout, cancellationToken));
-            return (backup with { VerifiedAt = await VerifiedAtAsync(backup, folder, cancellationToken), IsHeld = folder.Has(BackupFolder.Hold) }, null);
+            return (backup with { VerifiedAt = await VerifiedAtAsync(backup, folder, cancellationToken), IsHeld = folder.Has(SnapshotLayout.HoldName) }, null);
         }
         catch (NotRestorableException damage)
         {
@@ -73,7 +73,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
     }
 
     /// <summary>A proof that is damaged proves nothing; a verification says so and writes it anew.</summary>
-    private async Task<DateTimeOffset?> VerifiedAtAsync(SealedBackup backup, BackupFolder folder, CancellationToken cancellationToken)
+    private async Task<DateTimeOffset?> VerifiedAtAsync(SealedBackup backup, BackupFiles folder, CancellationToken cancellationToken)
     {
         try
         {

@@ -11,7 +11,7 @@ internal sealed class BackupAccounts(BackupRepository repository, SnapshotLayout
     private const int ParallelReads = 8;
 
     public async Task<IReadOnlyList<BackupDamage>> FindFaultsAsync(
-        IReadOnlyList<BackupFolder> folders, BackupListing<SealedBackup> listing, VerificationRun run, CancellationToken cancellationToken)
+        IReadOnlyList<BackupFiles> folders, BackupListing<SealedBackup> listing, VerificationRun run, CancellationToken cancellationToken)
     {
         var faults = new List<BackupDamage>[folders.Count];
         var sound = listing.ToDictionary(backup => backup.Id);
@@ -31,15 +31,15 @@ internal sealed class BackupAccounts(BackupRepository repository, SnapshotLayout
     }
 
     private async IAsyncEnumerable<BackupDamage> FindFaultsAsync(
-        BackupFolder folder, SealedBackup? backup, VerificationRun run, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        BackupFiles folder, SealedBackup? backup, VerificationRun run, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (folder.Has(BackupFolder.Tombstone) && !folder.Has(BackupFolder.Manifest))
+        if (folder.Has(SnapshotLayout.TombstoneName) && !folder.Has(SnapshotLayout.ManifestName))
         {
             // It is being removed, or was; what is left of it goes with the next sweep.
             yield break;
         }
 
-        if (!folder.Has(BackupFolder.Manifest))
+        if (!folder.Has(SnapshotLayout.ManifestName))
         {
             if (FindManifestLost(folder) is { } lost)
             {
@@ -49,12 +49,12 @@ internal sealed class BackupAccounts(BackupRepository repository, SnapshotLayout
             yield break;
         }
 
-        if (!folder.Has(BackupFolder.Claim))
+        if (!folder.Has(SnapshotLayout.ClaimName))
         {
             yield return new BackupDamage(folder.Id, layout.Claim(folder.Id).Value, "is missing from the repository", IsLost: false);
         }
 
-        foreach (var (name, entry) in folder.Files.Where(file => file.Key is not BackupFolder.Manifest && IsDocument(file.Key, backup)))
+        foreach (var (name, entry) in folder.ByName.Where(file => file.Key is not SnapshotLayout.ManifestName && IsDocument(file.Key, backup)))
         {
             if (await FindFaultAsync(folder, name, entry, backup, cancellationToken) is { } fault)
             {
@@ -68,9 +68,9 @@ internal sealed class BackupAccounts(BackupRepository repository, SnapshotLayout
     }
 
     /// <summary>A session that died leaves its claim and perhaps objects, which is no damage. One that came to its last object sealed the backup.</summary>
-    private BackupDamage? FindManifestLost(BackupFolder folder)
+    private BackupDamage? FindManifestLost(BackupFiles folder)
     {
-        var witness = folder.Files.Keys.FirstOrDefault(name => name is BackupFolder.Proof or BackupFolder.Hold || name == lastObject
+        var witness = folder.ByName.Keys.FirstOrDefault(name => name is SnapshotLayout.ProofName or SnapshotLayout.HoldName || name == lastObject
             || name.StartsWith(lastObject + ".", StringComparison.Ordinal));
         return witness is null
             ? null
@@ -81,16 +81,16 @@ internal sealed class BackupAccounts(BackupRepository repository, SnapshotLayout
     private static bool IsDocument(string name, SealedBackup? backup) =>
         name.EndsWith(".json", StringComparison.Ordinal) && backup?.Manifest.Objects.Any(o => o.Key.EndsWith(name, StringComparison.Ordinal)) != true;
 
-    private async Task<string?> FindFaultAsync(BackupFolder folder, string name, ObjectInfo entry, SealedBackup? backup, CancellationToken cancellationToken)
+    private async Task<string?> FindFaultAsync(BackupFiles folder, string name, ObjectInfo entry, SealedBackup? backup, CancellationToken cancellationToken)
     {
         try
         {
             switch (name)
             {
-                case BackupFolder.Claim:
+                case SnapshotLayout.ClaimName:
                     var claim = await repository.Documents.ReadAsync(entry.Key, BackupJson.Default.BackupClaim, cancellationToken);
                     return claim.Source == layout.Source && claim.Id == folder.Id.ToString() ? null : "is the claim of another backup";
-                case BackupFolder.Proof:
+                case SnapshotLayout.ProofName:
                     var proof = await repository.Catalog.ReadProofAsync(folder, cancellationToken);
                     return backup is null || BackupCatalog.IsProofOf(proof!, backup) ? null : "is not the proof of this backup";
                 default:

@@ -35,7 +35,7 @@ public sealed class BackupVerifier(BackupRepository repository, SnapshotLayout l
     /// <exception cref="UsageException">The scope names a backup that there is not.</exception>
     public async Task<VerifiedBackups> VerifyAsync(Func<SealedBackup, IBackupCheck> begin, VerificationRun run, CancellationToken cancellationToken)
     {
-        var folders = await BackupFolder.ListAsync(repository.Store, layout, cancellationToken);
+        var folders = await BackupFiles.ListAsync(repository.Store, layout, cancellationToken);
         var listing = await repository.Catalog.ListAsync(layout, folders, anew: true, cancellationToken);
         var damage = new List<BackupDamage>(listing.Damaged.Select(d => new BackupDamage(d.Id, d.Manifest, d.Reason, IsLost: true)));
         var inScope = InScope(listing, run.Scope);
@@ -71,9 +71,9 @@ public sealed class BackupVerifier(BackupRepository repository, SnapshotLayout l
     };
 
     /// <summary>What a proof tells of must still be listed in its full length.</summary>
-    private static IEnumerable<BackupDamage> FindMissing(SealedBackup backup, IReadOnlyList<BackupFolder> folders)
+    private static IEnumerable<BackupDamage> FindMissing(SealedBackup backup, IReadOnlyList<BackupFiles> folders)
     {
-        var listed = folders.First(folder => folder.Id == backup.Id).Files.Values.ToDictionary(entry => entry.Key.Value, entry => entry.Bytes);
+        var listed = folders.First(folder => folder.Id == backup.Id).ByName.Values.ToDictionary(entry => entry.Key.Value, entry => entry.Bytes);
         foreach (var content in backup.Manifest.Objects)
         {
             if (!listed.TryGetValue(content.Key, out var bytes))

@@ -12,7 +12,9 @@ internal static class ScheduleServices
         services.AddSingleton<CatalogView>();
         services.AddSingleton(provider => new JobLedger([.. JobsOf(provider)], time));
         services.AddSingleton<JobRunner>();
+        services.AddSingleton<VerifyJobs>();
         services.AddHostedService<SnapshotWatch>();
+        services.AddHostedService<VerifyWatch>();
         services.AddTransient<ScheduledJob>();
         services.AddQuartz(quartz =>
         {
@@ -34,6 +36,6 @@ internal static class ScheduleServices
     private static IEnumerable<Job> JobsOf(IServiceProvider provider)
     {
         var (sources, configuration) = (provider.GetRequiredService<SourceCatalog>(), provider.GetRequiredService<AgentConfiguration>());
-        return SnapshotJobs.Of(sources, configuration, provider.GetRequiredService<CatalogView>());
+        return [.. SnapshotJobs.Of(sources, configuration, provider.GetRequiredService<CatalogView>()), .. provider.GetRequiredService<VerifyJobs>().All()];
     }
 }
