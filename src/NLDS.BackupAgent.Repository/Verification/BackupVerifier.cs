@@ -42,19 +42,16 @@ public sealed class BackupVerifier(BackupRepository repository, SnapshotLayout l
         damage.AddRange(await new BackupAccounts(repository, layout, lastObject).FindFaultsAsync(folders, listing, run, cancellationToken));
         var chosen = ReadingPlan.Choose([.. inScope.Select(backup => (backup, backup.VerifiedAt))], run.Began, run.Scope);
         run.Believe(inScope.Except(chosen).Sum(backup => backup.Manifest.Objects.Count));
-        foreach (var backup in inScope.Except(chosen))
-        {
-            damage.AddRange(FindMissing(backup, folders));
-        }
-
-        foreach (var backup in chosen)
+        var read = chosen.ToHashSet();
+        foreach (var backup in inScope)
         {
             using var check = begin(backup);
-            var faults = await ReadAsync(backup, check, run, cancellationToken);
+            var isRead = read.Contains(backup);
+            var faults = isRead ? await ReadAsync(backup, check, run, cancellationToken) : [.. FindMissing(backup, folders)];
             damage.AddRange(faults);
-            if (faults.Count == 0)
+            if (faults.Count > 0 || isRead)
             {
-                await RememberAsync(backup, run, cancellationToken);
+                await RememberAsync(backup, isSound: faults.Count == 0, run, cancellationToken);
             }
         }
 
@@ -134,8 +131,11 @@ public sealed class BackupVerifier(BackupRepository repository, SnapshotLayout l
         }
     }
 
-    /// <summary>A proof that cannot be stored costs a second reading some day, and nothing else: whoever may only read the store can verify too.</summary>
-    private async Task RememberAsync(SealedBackup backup, VerificationRun run, CancellationToken cancellationToken)
+    /// <summary>
+    /// A proof that cannot be stored costs a second reading some day, and nothing else: whoever may only read the store can verify too. A backup that is damaged
+    /// loses the proof that it had.
+    /// </summary>
+    private async Task RememberAsync(SealedBackup backup, bool isSound, VerificationRun run, CancellationToken cancellationToken)
     {
         var proof = new BackupProof(
             layout.Source,
@@ -146,11 +146,13 @@ public sealed class BackupVerifier(BackupRepository repository, SnapshotLayout l
             [.. backup.Manifest.Objects.Select(o => new BackupProof.ProvenObject(o.Key, o.StoredSha256))]);
         try
         {
-            await repository.Documents.ReplaceAsync(layout.Proof(backup.Id), proof, ProofJson.Default.BackupProof, cancellationToken);
+            await (isSound
+                ? repository.Documents.ReplaceAsync(layout.Proof(backup.Id), proof, ProofJson.Default.BackupProof, cancellationToken)
+                : repository.Store.DeleteAsync([layout.Proof(backup.Id)], cancellationToken));
         }
         catch (ObjectStoreException failure)
         {
-            run.Note($"That backup {backup.Id} is sound could not be remembered: {failure.Message}");
+            run.Note($"That backup {backup.Id} is {(isSound ? "sound" : "damaged")} could not be remembered: {failure.Message}");
         }
     }
 }

@@ -35,7 +35,7 @@ internal static class ListCommand
 
     private static void Print(List<ListDocument.Listing> listings, TextWriter output, DateTimeOffset now)
     {
-        var table = new Table("SOURCE", "BACKUP", "AGE", "TOOK", "SIZE", "STORED", "STATE", "KEPT AS");
+        var table = new Table("SOURCE", "BACKUP", "AGE", "TOOK", "SIZE", "STORED", "STATE", "KEPT");
         foreach (var backup in listings.SelectMany(listing => listing.Backups))
         {
             table.Add(
