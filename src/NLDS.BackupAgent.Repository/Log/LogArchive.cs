@@ -46,6 +46,9 @@ public sealed class LogArchive
 
     private ObjectKey ConfirmationKey => new($"{folder}/{TailFolder}confirmed.json");
 
+    /// <summary>May this piece be read here? Without a key an encrypted one is only seen.</summary>
+    public bool CanRead(LogPiece piece) => !piece.IsEncrypted || Key is not null;
+
     /// <summary>What its pieces are encrypted with from now on; null for not at all.</summary>
     internal RepositoryKey? Key => documents.Keys.Writing;
 

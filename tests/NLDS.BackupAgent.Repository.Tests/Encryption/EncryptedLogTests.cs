@@ -6,6 +6,7 @@ using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Repository.Tests.Log;
 using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.Testing;
 using NLDS.BackupAgent.Testing.Storage;
 
 namespace NLDS.BackupAgent.Repository.Tests.Encryption;
@@ -204,7 +205,7 @@ public sealed class EncryptedLogTests
         (await archive.ReadFileAsync("2.history", None)).ShouldBe("1\t0/3000000"u8.ToArray());
         await Should.ThrowAsync<LogDivergedException>(() => archive.PutFileAsync("2.history", "1\t0/4000000"u8.ToArray(), None));
 
-        using var directory = new NLDS.BackupAgent.Testing.TemporaryDirectory();
+        using var directory = new TemporaryDirectory();
         foreach (var name in new[] { "2.history", "2.history.sha256" })
         {
             await File.WriteAllBytesAsync(directory[name], await store.ReadAllAsync(new ObjectKey("source/log/" + name), None), None);

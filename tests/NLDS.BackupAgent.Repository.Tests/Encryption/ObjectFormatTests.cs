@@ -4,6 +4,7 @@ using System.Text;
 using NLDS.BackupAgent.Repository.Encryption;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.Testing;
 
 namespace NLDS.BackupAgent.Repository.Tests.Encryption;
 

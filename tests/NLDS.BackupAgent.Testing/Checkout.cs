@@ -1,7 +1,7 @@
-namespace NLDS.BackupAgent.Repository.Tests;
+namespace NLDS.BackupAgent.Testing;
 
 /// <summary>The checkout that the tests were built from: what its pages say is tested too.</summary>
-internal static class Checkout
+public static class Checkout
 {
     public static string Root { get; } = Find();
 
