@@ -70,6 +70,26 @@ public sealed class DecryptByHandTests
     }
 
     [Fact]
+    public async Task The_pages_lines_make_a_repository_without_encryption_and_leave_out_what_is_damaged()
+    {
+        var bench = new BackupBench(new MemoryObjectStore(), keys: TestKeys.First);
+        await bench.Repository.PrepareAsync(None);
+        var objects = (await bench.TakeAsync(BackupBench.Folders)).Manifest.Objects;
+        using var parent = new TemporaryDirectory();
+        using var repository = await CopyAsync(bench.Store);
+        var page = await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "docs", "decrypt-by-hand.md"), None);
+        var lines = page.Split("<!-- decrypt everything: begin -->")[1].Split("<!-- decrypt everything: end -->")[0].Replace("```sh", "").Replace("```", "");
+        await HandTools.RunAsync(parent.Path, $"mv {repository.Path} repository; mv repository/key key; cp {Script} .; truncate -s -1 repository/{objects[2].Key}");
+
+        Encoding.UTF8.GetString(await HandTools.RunAsync(parent.Path, lines)).ShouldBe($"NOT TO BE USED: {objects[2].Key}\n");
+
+        (await HandTools.RunAsync(parent.Path, $"cd plain && zstd -dc {objects[0].Key[..^4]}")).ShouldBe(BackupBench.Content);
+        (await HandTools.RunAsync(parent.Path, $"cd plain && cat {objects[1].Key[..^4]}")).ShouldBe("label"u8.ToArray());
+        Encoding.UTF8.GetString(await HandTools.RunAsync(parent.Path, "cd plain && find . -name '*.enc' -o -path './keys/*' -o -name 'empty*'")).ShouldBeEmpty();
+        await HandTools.RunAsync(parent.Path, $"cmp plain/repository.json repository/repository.json");
+    }
+
+    [Fact]
     public async Task What_was_changed_moved_or_takes_another_key_is_refused()
     {
         var bench = new BackupBench(new MemoryObjectStore(), keys: TestKeys.First);
