@@ -92,7 +92,7 @@ internal sealed class PrefetchingStream : ReadOnlyStream
         var rented = ArrayPool<byte>.Shared.Rent(wanted);
         try
         {
-            await using var source = await store.OpenReadAsync(key, offset, wanted, cancellationToken);
+            await using var source = await store.OpenReadAsync(key, offset, count > 0 ? wanted : null, cancellationToken);
             var read = await source.ReadAtLeastAsync(rented.AsMemory(0, wanted), wanted, throwOnEndOfStream: false, cancellationToken);
             if (read > count)
             {

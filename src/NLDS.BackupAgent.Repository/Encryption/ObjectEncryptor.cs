@@ -34,14 +34,15 @@ internal sealed class ObjectEncryptor : IDisposable
     /// <summary>Which repository key the object takes.</summary>
     public string KeyId { get; }
 
+    /// <summary>How long the object of so much content is at most.</summary>
+    public static int BytesFor(int contentBytes) => ObjectHeader.Bytes + contentBytes + (((contentBytes / FrameBytes) + 1) * RepositoryKey.TagBytes);
+
     /// <summary>A whole small object.</summary>
-    public static byte[] Encrypt(RepositoryKey key, ObjectKey name, ReadOnlySpan<byte> content)
+    public static void Encrypt(RepositoryKey key, ObjectKey name, ReadOnlySpan<byte> content, IBufferWriter<byte> stored)
     {
         using var encryptor = new ObjectEncryptor(key, name);
-        var stored = new ArrayBufferWriter<byte>(ObjectHeader.Bytes + content.Length + ((content.Length / FrameBytes) + 1) * RepositoryKey.TagBytes);
         encryptor.Write(content, stored);
         encryptor.End(stored);
-        return stored.WrittenSpan.ToArray();
     }
 
     public void Write(ReadOnlySpan<byte> content, IBufferWriter<byte> stored)

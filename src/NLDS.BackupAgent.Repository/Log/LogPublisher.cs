@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Encryption;
@@ -16,10 +17,19 @@ internal sealed class LogPublisher(LogArchive archive, Action<LogRange> durable)
     public async Task PutChunkAsync(
         LogPiece chunk, LogSeal seal, byte[] compressed, IReadOnlyList<LogMark> marks, IReadOnlyCollection<LogPiece> superseded, CancellationToken cancellationToken)
     {
-        var stored = archive.Key is { } key ? ObjectEncryptor.Encrypt(key, chunk.Key, compressed) : compressed;
-        seal = seal with { StoredBytes = stored.Length, StoredSha256 = Convert.ToHexStringLower(SHA256.HashData(stored)) };
-        var frame = await PutSealBesideAsync(chunk, seal, cancellationToken);
-        if (!await archive.Store.PutIfAbsentAsync(chunk.Key, (byte[])[.. stored, .. frame], cancellationToken))
+        var stored = new ArrayBufferWriter<byte>(ObjectEncryptor.BytesFor(compressed.Length) + SealFrame.MaximumBytes);
+        if (archive.Key is { } key)
+        {
+            ObjectEncryptor.Encrypt(key, chunk.Key, compressed, stored);
+        }
+        else
+        {
+            stored.Write(compressed);
+        }
+
+        seal = seal with { StoredBytes = stored.WrittenCount, StoredSha256 = Convert.ToHexStringLower(SHA256.HashData(stored.WrittenSpan)) };
+        stored.Write(await PutSealBesideAsync(chunk, seal, cancellationToken));
+        if (!await archive.Store.PutIfAbsentAsync(chunk.Key, stored.WrittenMemory, cancellationToken))
         {
             await RequireOwnAsync(chunk, seal, cancellationToken);
         }
