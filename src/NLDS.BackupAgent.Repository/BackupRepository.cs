@@ -18,9 +18,6 @@ public sealed class BackupRepository
 {
     internal static readonly ObjectKey DocumentKey = new("repository.json");
 
-    /// <summary>Ranged reads in flight for one object: enough to fill a link of some ms latency, few enough for a small pod.</summary>
-    private const int ParallelReads = 4;
-
     /// <summary>Backups of one source begin seconds apart at most a few times; more taken ids mean a wrong clock, not a busy agent.</summary>
     private const int MaximumClaims = 60;
 
@@ -63,9 +60,10 @@ public sealed class BackupRepository
     /// <exception cref="SourceException">It was written with a key that is not configured.</exception>
     public async Task PrepareAsync(CancellationToken cancellationToken)
     {
+        await Store.RequireProtectionAsync(cancellationToken);
         await encryption.EnsureAsync(cancellationToken);
         var fresh = new RepositoryDocument(RepositoryDocument.CurrentFormat, Guid.NewGuid(), Clock.GetUtcNow());
-        await Documents.PutAsync(DocumentKey, fresh, BackupJson.Default.RepositoryDocument, cancellationToken);
+        await Documents.PutAsync(DocumentKey, fresh, BackupJson.Default.RepositoryDocument, Protection.Locked, cancellationToken);
         await RequireAsync(cancellationToken);
     }
 
@@ -135,7 +133,7 @@ public sealed class BackupRepository
     }
 
     /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>
-    public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, ParallelReads, Keys);
+    public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, Store.ParallelDownloads, Keys);
 
     /// <summary>Makes sure that an object is there in its full length and that its key is configured, without reading it.</summary>
     /// <exception cref="NotRestorableException">It or its key is missing, or it is of another size.</exception>
@@ -165,7 +163,7 @@ public sealed class BackupRepository
         where T : class
     {
         await PrepareAsync(cancellationToken);
-        return await Documents.PutAsync(IdentityKey(source), identity, type, cancellationToken)
+        return await Documents.PutAsync(IdentityKey(source), identity, type, Protection.Locked, cancellationToken)
             ? identity
             : await Documents.ReadAsync(IdentityKey(source), type, cancellationToken);
     }

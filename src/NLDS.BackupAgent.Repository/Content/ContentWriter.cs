@@ -40,7 +40,7 @@ public sealed class ContentWriter : IAsyncDisposable
         this.name = name;
         this.codec = codec;
         this.key = key;
-        stored = new StoredWriter(new ObjectWriter(store, place), key);
+        stored = new StoredWriter(new ObjectWriter(store, place, protection: Protection.Locked), key);
         encoder = ContentEncoder.Create(codec, level, workers);
     }
 

@@ -38,7 +38,7 @@ internal sealed class EncryptionStart(IObjectStore store, Keyring keys, Document
             await RequireKnownKeyAsync(cancellationToken);
             var vouched = await VouchAsync(cancellationToken);
             var document = new KeyDocument(key.Id, key.Check, clock.GetUtcNow(), vouched);
-            if (!await documents.PutAsync(KeyDocument.Name(key.Id), document, KeyJson.Default.KeyDocument, cancellationToken))
+            if (!await documents.PutAsync(KeyDocument.Name(key.Id), document, KeyJson.Default.KeyDocument, Protection.Locked, cancellationToken))
             {
                 // Another agent was first; what it vouches for counts.
                 _ = await register.FindAsync(key, cancellationToken);

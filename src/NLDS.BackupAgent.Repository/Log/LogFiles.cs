@@ -21,13 +21,13 @@ internal sealed class LogFiles(IObjectStore store, DocumentStore documents)
         byte[] authenticated = documents.Keys.Writing is { } key ? [.. line, .. Authenticator.Line(Authenticator.Form.Checksum, key, proof, line)] : line;
 
         // A proof from before encryption, or by an older key, says the same in its first line.
-        if (!await store.PutIfAbsentAsync(proof, authenticated, cancellationToken)
+        if (!await store.PutIfAbsentAsync(proof, authenticated, Protection.Locked, cancellationToken)
             && !(await store.ReadAllAsync(proof, cancellationToken)).AsSpan().StartsWith(line))
         {
             throw Diverged(proof);
         }
 
-        if (!await store.PutIfAbsentAsync(file, content, cancellationToken)
+        if (!await store.PutIfAbsentAsync(file, content, Protection.Locked, cancellationToken)
             && !(await store.ReadAllAsync(file, cancellationToken)).AsSpan().SequenceEqual(content.Span))
         {
             throw Diverged(file);

@@ -471,7 +471,8 @@ public sealed partial class LogWriter : IAsyncDisposable
                 $"A log cannot be written from {archive.Naming.Format(start)} on: '{name}' is the name of another range. Begin at the start of a segment.", nameof(start));
         }
 
-        return new OpenSegment(range, new StoredWriter(new ObjectWriter(archive.Store, archive.NewSegment(lineage, range).Key, parallelParts: 2), archive.Key));
+        var upload = new ObjectWriter(archive.Store, archive.SegmentKey(lineage, range), protection: Protection.Locked);
+        return new OpenSegment(range, new StoredWriter(upload, archive.Key));
     }
 
     /// <summary>What is known of a piece before it is stored; the publisher adds what it became.</summary>

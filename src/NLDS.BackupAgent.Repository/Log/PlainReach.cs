@@ -19,7 +19,7 @@ internal sealed class PlainReach(DocumentStore documents, ObjectKey name)
     {
         var ends = plain.GroupBy(piece => piece.Lineage).OrderBy(lineage => lineage.Key, StringComparer.Ordinal)
             .ToDictionary(lineage => lineage.Key, lineage => lineage.Max(piece => piece.Range.End));
-        await documents.PutAsync(name, new PlainEnds(ends), LogJson.Default.PlainEnds, cancellationToken);
+        await documents.PutAsync(name, new PlainEnds(ends), LogJson.Default.PlainEnds, Protection.Locked, cancellationToken);
     }
 
     /// <summary>Parts what may be relied on from unencrypted pieces that were not there when encryption was turned on.</summary>
