@@ -3,6 +3,7 @@ using System.Text.Json.Serialization.Metadata;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Documents;
+using NLDS.BackupAgent.Repository.Encryption;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
@@ -17,20 +18,20 @@ public sealed class BackupRepository
 {
     internal static readonly ObjectKey DocumentKey = new("repository.json");
 
-    /// <summary>Ranged reads in flight for one object: enough to fill a link of some ms latency, few enough for a small pod.</summary>
-    private const int ParallelReads = 4;
-
     /// <summary>Backups of one source begin seconds apart at most a few times; more taken ids mean a wrong clock, not a busy agent.</summary>
     private const int MaximumClaims = 60;
 
     internal static string AgentVersion { get; } =
         typeof(BackupRepository).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 
+    private readonly EncryptionStart encryption;
+
     public BackupRepository(IObjectStore store, RepositoryOptions options, TimeProvider clock)
     {
-        (Store, Options, Clock, Codec) = (store, options, clock, options.Codec);
-        Documents = new DocumentStore(store);
+        (Store, Options, Clock, Codec, Keys) = (store, options, clock, options.Codec, options.Encryption.Keyring());
+        Documents = new DocumentStore(store, Keys);
         Catalog = new BackupCatalog(Documents);
+        encryption = new EncryptionStart(store, Keys, Documents, clock);
     }
 
     internal IObjectStore Store { get; }
@@ -45,17 +46,27 @@ public sealed class BackupRepository
 
     internal Codec Codec { get; }
 
+    internal Keyring Keys { get; }
+
+    /// <summary>What is written here from now on can be read by nobody who has not the key. What was written before may be readable.</summary>
+    public bool IsEncrypted => Keys.Writing is not null;
+
     /// <summary>zstd's own threads beside the one that receives.</summary>
     internal int CompressionWorkers { get; } = Math.Clamp(Environment.ProcessorCount, 1, 2);
 
     /// <summary>Where this is, for messages.</summary>
     public string Description => Store.Description;
 
-    /// <summary>Makes sure that the store holds a repository of a format that this version writes; creates one in an empty place.</summary>
+    /// <summary>
+    /// Makes sure that the store holds a repository of a format that this version writes, whose key is configured; creates one in an empty place.
+    /// </summary>
+    /// <exception cref="SourceException">It was written with a key that is not configured.</exception>
     public async Task PrepareAsync(CancellationToken cancellationToken)
     {
+        await Store.RequireProtectionAsync(cancellationToken);
+        await encryption.EnsureAsync(cancellationToken);
         var fresh = new RepositoryDocument(RepositoryDocument.CurrentFormat, Guid.NewGuid(), Clock.GetUtcNow());
-        await Documents.PutAsync(DocumentKey, fresh, BackupJson.Default.RepositoryDocument, cancellationToken);
+        await Documents.PutAsync(DocumentKey, fresh, BackupJson.Default.RepositoryDocument, Protection.Locked, cancellationToken);
         await RequireAsync(cancellationToken);
     }
 
@@ -79,12 +90,31 @@ public sealed class BackupRepository
         }
     }
 
+    /// <summary>Makes sure that what is encrypted here can be read with the keys that are configured: one sentence instead of one for each object.</summary>
+    /// <exception cref="NotRestorableException">It was written with keys of which none is configured, or what tells of the keys is missing.</exception>
+    public async Task RequireKeysAsync(CancellationToken cancellationToken)
+    {
+        var register = new KeyRegister(Store, Keys);
+        if (await register.FindStrangenessAsync(cancellationToken) is { } strange)
+        {
+            throw new NotRestorableException(strange);
+        }
+
+        if (Keys.Writing is { } key && (await register.ListAsync(cancellationToken)).Count == 0)
+        {
+            throw new NotRestorableException(
+                $"'{KeyDocument.Name(key.Id)}' is missing from {Description}: it was taken away, or nothing was ever written with the key that is configured. "
+                + "To read what is not encrypted, leave out Repository:Encryption.");
+        }
+    }
+
     /// <summary>The log of a continuous source.</summary>
-    public LogArchive OpenLog(string folder, ILogNaming naming) => new(Store, folder, naming, Codec, Options.CompressionLevel);
+    public LogArchive OpenLog(string folder, ILogNaming naming) => new(Store, folder, naming, Codec, Options.CompressionLevel, Documents);
 
     /// <summary>Begins a backup under an id of its own: now, or the next free second.</summary>
     public async Task<BackupSession> BeginBackupAsync(SnapshotLayout layout, CancellationToken cancellationToken)
     {
+        await encryption.EnsureAsync(cancellationToken);
         var (began, session) = (Clock.GetUtcNow(), Guid.NewGuid());
         var id = BackupId.At(began);
         for (var attempt = 0; attempt < MaximumClaims; attempt++, id = id.Next())
@@ -105,12 +135,17 @@ public sealed class BackupRepository
         await Catalog.ListAsync(layout, await BackupFiles.ListAsync(Store, layout, cancellationToken), anew: false, cancellationToken);
 
     /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>
-    public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, ParallelReads);
+    public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, Store.ParallelDownloads, Keys);
 
-    /// <summary>Makes sure that an object is there in its full length, without reading it.</summary>
-    /// <exception cref="NotRestorableException">It is missing or of another size.</exception>
+    /// <summary>Makes sure that an object is there in its full length and that its key is configured, without reading it.</summary>
+    /// <exception cref="NotRestorableException">It or its key is missing, or it is of another size.</exception>
     public async Task RequireObjectAsync(BackupObject content, CancellationToken cancellationToken)
     {
+        if (content.KeyId is { } keyId)
+        {
+            Keys.Require(keyId, content.Key);
+        }
+
         var info = await Store.HeadAsync(new ObjectKey(content.Key), cancellationToken)
             ?? throw new NotRestorableException($"The object '{content.Key}' is missing from {Description}.");
         if (info.Bytes != content.StoredBytes)
@@ -130,7 +165,7 @@ public sealed class BackupRepository
         where T : class
     {
         await PrepareAsync(cancellationToken);
-        return await Documents.PutAsync(IdentityKey(source), identity, type, cancellationToken)
+        return await Documents.PutAsync(IdentityKey(source), identity, type, Protection.Locked, cancellationToken)
             ? identity
             : await Documents.ReadAsync(IdentityKey(source), type, cancellationToken);
     }

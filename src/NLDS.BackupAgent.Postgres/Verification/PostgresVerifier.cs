@@ -18,10 +18,11 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
     /// <summary>A tail writes its first confirmation within seconds; a base backup older than this has one beside it.</summary>
     private static readonly TimeSpan UntilConfirmed = TimeSpan.FromMinutes(1);
 
-    private static readonly string[] OtherDocuments = ["journal/", "postgres/lease/", "postgres/adopted/", "postgres/verified/"];
+    private static readonly string[] OtherDocuments = ["keys/", "journal/", "postgres/wal/plain.json", "postgres/lease/", "postgres/adopted/", "postgres/verified/"];
 
     public async Task<VerifyReport> VerifyAsync(VerifyScope scope, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
+        await repository.RequireKeysAsync(cancellationToken);
         var identity = await catalog.RequireIdentityAsync(cancellationToken);
         var size = new WalSegmentSize(identity.WalSegmentBytes);
         var archive = catalog.OpenLog(size);
@@ -37,11 +38,14 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
             inventory, From(scope, bases, backups, size), (lineage, start) => WalCheck.Begin(lineage, start, size, points.Add), run, cancellationToken);
         var beside = await new WalRecords(archive, run).VerifyAsync(log.Inventory, records, points, cancellationToken);
         RequireConfirmation(archive, log.Inventory, records, backups.All, run);
+        RequirePlainReach(archive, log.Inventory, run);
 
         var faults = Faults(log, bases, beside);
         var lost = bases.Where(b => damage.Any(d => d.IsLost && d.Id == b.Sealed.Id)).ToList();
         await PriceAsync(new DamageCosts(archive, log.Inventory, Newest(log.Inventory, beside), bases, lost, faults), bases, damage, faults, run, cancellationToken);
-        await new DocumentVerifier(repository).VerifyAsync(OtherDocuments, run, cancellationToken);
+        var documents = new DocumentVerifier(repository);
+        await documents.RequireKeysAsync(backups.All, run, cancellationToken);
+        await documents.VerifyAsync(OtherDocuments, run, cancellationToken);
         return run.Report();
     }
 
@@ -104,6 +108,22 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
         {
             run.Add(new DamageFinding(
                 archive.NameOfConfirmation, "is missing from the repository", "moments after the last commit cannot be restored to by their time; a running agent writes it again"));
+        }
+    }
+
+    /// <summary>With a key, it is written down once how far the log without it reaches; and nothing that reaches further is believed.</summary>
+    private static void RequirePlainReach(LogArchive archive, LogInventory inventory, VerificationRun run)
+    {
+        if (!inventory.HasPlainReach && inventory.Pieces.Any(p => p.IsEncrypted))
+        {
+            run.Add(new DamageFinding(
+                archive.NameOfPlainReach, "is missing from the repository", "what is not encrypted cannot be restored; an agent that is started with the key writes it again"));
+        }
+
+        foreach (var piece in inventory.Strange)
+        {
+            run.Add(new DamageFinding(
+                piece.Name, "is not encrypted and was not there when encryption was turned on", "nothing: it is never read. Find out who can write to the store"));
         }
     }
 

@@ -15,7 +15,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
     private const int ParallelReads = 8;
 
     private readonly SeenObjects<SealedBackup> manifests = new();
-    private readonly SeenObjects<BackupProof> proofs = new();
+    private readonly SeenObjects<BackupProof?> proofs = new();
 
     /// <param name="anew">Reads every document from the store, whatever was read before.</param>
     public async Task<BackupListing<SealedBackup>> ListAsync(
@@ -42,7 +42,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
     /// <exception cref="NotRestorableException">It is damaged.</exception>
     public async Task<BackupProof?> ReadProofAsync(BackupFiles folder, CancellationToken cancellationToken) =>
         folder.ByName.TryGetValue(SnapshotLayout.ProofName, out var entry)
-            ? await proofs.GetAsync(entry, () => documents.ReadAsync(entry.Key, ProofJson.Default.BackupProof, cancellationToken))
+            ? await proofs.GetAsync(entry, () => documents.FindRegisterAsync(entry.Key, ProofJson.Default.BackupProof, cancellationToken))
             : null;
 
     /// <summary>Is this the proof of that backup?</summary>
@@ -94,7 +94,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
                 $"The manifest '{key}' has format {manifest.Format}; this version reads up to {BackupManifest.CurrentFormat}. Use a newer version.");
         }
 
-        return manifest.Id == id.ToString() && manifest.Source == layout.Source && manifest.Objects.All(o => ObjectKey.TryParse(o.Key, out _))
+        return manifest.Id == id.ToString() && manifest.Source == layout.Source && manifest.Objects.All(o => o.IsWhole)
             ? new SealedBackup(id, manifest) { ManifestSha256 = sha256 }
             : throw new NotRestorableException($"The manifest '{key}' is damaged: it describes another backup.");
     }

@@ -11,10 +11,16 @@ public sealed record LogInventory
 
     public required IReadOnlyList<LogPiece> Pieces { get; init; }
 
+    /// <summary>Unencrypted pieces that were not there when encryption was turned on: not of this log's making, and never read.</summary>
+    public IReadOnlyList<LogPiece> Strange { get; init; } = [];
+
     public required IReadOnlyList<LogGap> Gaps { get; init; }
 
     /// <summary>Names of the small files kept beside the log (timeline histories), with their sizes.</summary>
     public required IReadOnlyDictionary<string, long> Files { get; init; }
+
+    /// <summary>Whether it is written down how far the unencrypted log reaches, as the first writer with a key does.</summary>
+    public bool HasPlainReach { get; init; }
 
     /// <summary>Names of the files for which a proof is there, whether or not the file is.</summary>
     public IReadOnlyList<string> ProvenFiles { get; init; } = [];

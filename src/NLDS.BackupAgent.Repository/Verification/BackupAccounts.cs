@@ -92,7 +92,7 @@ internal sealed class BackupAccounts(BackupRepository repository, SnapshotLayout
                     return claim.Source == layout.Source && claim.Id == folder.Id.ToString() ? null : "is the claim of another backup";
                 case SnapshotLayout.ProofName:
                     var proof = await repository.Catalog.ReadProofAsync(folder, cancellationToken);
-                    return backup is null || BackupCatalog.IsProofOf(proof!, backup) ? null : "is not the proof of this backup";
+                    return proof is null || backup is null || BackupCatalog.IsProofOf(proof, backup) ? null : "is not the proof of this backup";
                 default:
                     var other = await repository.Documents.RequireSoundAsync(entry.Key, cancellationToken);
                     return other.TryGetProperty("id", out var id) && id.ToString() != folder.Id.ToString() ? "belongs to another backup" : null;

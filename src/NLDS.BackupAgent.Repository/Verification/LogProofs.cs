@@ -12,7 +12,7 @@ internal sealed class LogProofs(BackupRepository repository, string source)
     {
         try
         {
-            var proof = await repository.Documents.FindAsync(Key(lineage), ProofJson.Default.LogProof, cancellationToken);
+            var proof = await repository.Documents.FindRegisterAsync(Key(lineage), ProofJson.Default.LogProof, cancellationToken);
             if (proof is null || (proof.Lineage == lineage && proof.Source == source))
             {
                 return new ProvenRanges(proof?.Ranges ?? []);

@@ -15,8 +15,11 @@ namespace NLDS.BackupAgent.Postgres.Tests.Verification;
 /// Whatever happens to whichever object of a repository: a verification names it, and a restore refuses, stops with a target that cannot be started, or never
 /// needed it and gives what it always gives.
 /// </summary>
-public sealed partial class EveryObjectTests(FullRepository repository) : IClassFixture<FullRepository>
+public abstract partial class EveryObjectTests(FullRepository repository)
 {
+    /// <summary>What lies in this one beside the documents that every repository has.</summary>
+    protected abstract string[] Kinds { get; }
+
     private const int Seed = 20261123;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -25,13 +28,13 @@ public sealed partial class EveryObjectTests(FullRepository repository) : IClass
     public async Task The_repository_has_an_object_of_every_kind()
     {
         var kinds = (await repository.Store.ListAsync("")).Select(o => KindOf(o.Key)).ToHashSet();
-        foreach (var kind in (string[])["repository.json", "identity.json", "begun.json", "manifest.json", "verified.json", "base.tar.zst", "backup_manifest", "#.tar.zst",
-            "wal/#.zst", "wal/#.history", "wal/#.history.sha256", "tail/#-#-#.zst", "tail/confirmed.json", "gaps/#-#-#.json", "marks/#-#.json", "verified/#.json"])
+        foreach (var kind in (string[])[.. Kinds, "repository.json", "identity.json", "begun.json", "manifest.json", "verified.json",
+            "wal/#.history", "wal/#.history.sha256", "tail/confirmed.json", "gaps/#-#-#.json", "marks/#-#.json", "verified/#.json"])
         {
             kinds.ShouldContain(k => k.EndsWith(kind, StringComparison.Ordinal), string.Join(' ', kinds));
         }
 
-        await using var agent = Agent.For(null, repository.Store, clock: repository.Later);
+        await using var agent = repository.Reader(repository.Store);
         (await agent.VerifyAsync()).Damage.ShouldBeEmpty();
     }
 
@@ -55,8 +58,11 @@ public sealed partial class EveryObjectTests(FullRepository repository) : IClass
         select new Damage($"cut to {length}", store => store.ReplaceAsync(new ObjectKey(key), content.AsMemory(0, length), Cancelled)));
 
     [Fact]
-    public async Task Any_deleted_object_is_named() =>
-        await EachIsNamedAsync((key, _) => IsMadeAgain(key) || IsUnneeded(key) ? [] : [new Damage("deleted", store => store.RemoveAsync(new ObjectKey(key)))]);
+    public async Task Any_deleted_object_is_named()
+    {
+        var all = await repository.Store.ListAsync("");
+        await EachIsNamedAsync((key, _) => IsMadeAgain(key) || IsUnneeded(key, all) ? [] : [new Damage("deleted", store => store.RemoveAsync(new ObjectKey(key)))]);
+    }
 
     [Fact]
     public async Task Any_object_that_changed_places_with_another_of_its_kind_is_named()
@@ -105,7 +111,7 @@ public sealed partial class EveryObjectTests(FullRepository repository) : IClass
     /// <summary>A digest of every file; null when the restore refused or left what cannot be started.</summary>
     private async Task<string?> RestoredAsync(IObjectStore store, string target)
     {
-        await using var agent = Agent.For(null, store, clock: repository.Later);
+        await using var agent = repository.Reader(store);
         foreach (var place in (string[])[target, target + "-elsewhere"])
         {
             if (Directory.Exists(place))
@@ -174,7 +180,7 @@ public sealed partial class EveryObjectTests(FullRepository repository) : IClass
 
     private async Task<IReadOnlyList<DamageFinding>> VerifyAsync(IObjectStore store, VerifyScope scope)
     {
-        await using var agent = Agent.For(null, store, clock: repository.Later);
+        await using var agent = repository.Reader(store);
         try
         {
             return (await agent.VerifyAsync(scope)).Damage;
@@ -222,8 +228,12 @@ public sealed partial class EveryObjectTests(FullRepository repository) : IClass
     /// <summary>Proofs are made again by the next verification; without one its backup is read again, and nothing else is lost.</summary>
     private static bool IsMadeAgain(string key) => key.Contains("verified", StringComparison.Ordinal);
 
-    /// <summary>The log's first segments, which no base backup needs: a repository without them is whole.</summary>
-    private bool IsUnneeded(string key) => RangeOf(new ObjectKey(key))?.End <= repository.NeededFrom;
+    /// <summary>
+    /// The log's first segments, which no base backup needs, and the second object with one range, as the change to encryption leaves it: a repository without
+    /// them is whole.
+    /// </summary>
+    private bool IsUnneeded(string key, List<ObjectInfo> all) => RangeOf(new ObjectKey(key)) is { } range
+        && (range.End <= repository.NeededFrom || all.Any(o => o.Key.Value != key && o.Key.Name.Split('.')[0] == new ObjectKey(key).Name.Split('.')[0]));
 
     private static string KindOf(ObjectKey key) => Numbers().Replace(key.Value, "#");
 
@@ -232,6 +242,16 @@ public sealed partial class EveryObjectTests(FullRepository repository) : IClass
 
     [GeneratedRegex("^WAL from (?<from>[0-9A-F]+/[0-9A-F]+) to (?<to>[0-9A-F]+/[0-9A-F]+) on timeline")]
     private static partial Regex MissingRange();
+
+    public sealed class OfAPlainRepository(FullRepository repository) : EveryObjectTests(repository), IClassFixture<FullRepository>
+    {
+        protected override string[] Kinds => ["base.tar.zst", "#.tar.zst", "/backup_manifest", "wal/#.zst", "tail/#-#-#.zst"];
+    }
+
+    public sealed class OfOneInWhichEncryptionWasTurnedOn(EncryptedFullRepository repository) : EveryObjectTests(repository), IClassFixture<EncryptedFullRepository>
+    {
+        protected override string[] Kinds => ["base.tar.zst", "base.tar.zst.enc", "#.tar.zst.enc", "backup_manifest.enc", "wal/#.zst", "wal/#.zst.enc", "tail/#-#-#.zst.enc", "plain.json", "keys/#.json"];
+    }
 
     private sealed record Damage(string How, Func<IObjectStore, Task> DoAsync);
 }

@@ -11,9 +11,10 @@ namespace NLDS.BackupAgent.Postgres.Tests.Verification;
 /// A small repository with an object of every kind: two base backups with a tablespace, whole segments of two timelines, a history, restore points, a recorded gap
 /// between the backups, an open tail and its confirmation, and the proofs of a verification.
 /// </summary>
-public sealed class FullRepository : IAsyncLifetime
+public class FullRepository : IAsyncLifetime
 {
-    private readonly TemporaryDirectory directory = new();
+    /// <summary>What an agent must be told to read it.</summary>
+    internal virtual IReadOnlyDictionary<string, string?> Settings { get; } = new Dictionary<string, string?>();
 
     internal MemoryObjectStore Store { get; } = new();
 
@@ -43,10 +44,16 @@ public sealed class FullRepository : IAsyncLifetime
         await server.ExecuteAsync($"CREATE TABLESPACE elsewhere LOCATION '{TablespaceLocation}'");
         await server.ExecuteAsync("CREATE TABLE there TABLESPACE elsewhere AS SELECT 1 AS n");
         await server.ExecuteAsync(Ledger.Create);
-        await using var agent = Agent.For(server, Store);
+        await using (var plain = Agent.For(server, Store))
+        {
+            await plain.StartTailAsync();
+            FirstBackup = await plain.BackUpAsync();
+            await server.ExecuteAsync("SELECT pg_create_restore_point('one')");
+            await plain.CatchUpAsync(server);
+        }
+
+        await using var agent = Agent.For(server, Store, Settings);
         await agent.StartTailAsync();
-        FirstBackup = await agent.BackUpAsync();
-        await server.ExecuteAsync("SELECT pg_create_restore_point('one')");
         await server.ExecuteAsync("CREATE TABLE ballast AS SELECT g, md5(g::text) FROM generate_series(1, 25000) g");
         await server.ExecuteAsync("DROP TABLE ballast; INSERT INTO there VALUES (2)");
         await Ledger.AppendAsync(server, 1);
@@ -67,15 +74,18 @@ public sealed class FullRepository : IAsyncLifetime
         await server.ExecuteAsync("SELECT pg_create_restore_point('three')");
         await agent.CatchUpAsync(server);
         await agent.StopTailAsync();
-        await using var verifier = Agent.For(null, Store, clock: Later);
+        await using var verifier = Reader(Store);
         (await verifier.VerifyAsync()).Damage.ShouldBeEmpty();
     }
 
     public ValueTask DisposeAsync()
     {
-        directory.Dispose();
+        GC.SuppressFinalize(this);
         return ValueTask.CompletedTask;
     }
+
+    /// <summary>An agent that only reads, an hour later.</summary>
+    internal Agent Reader(IObjectStore store) => Agent.For(null, store, Settings, clock: Later);
 
     /// <summary>A copy that a test may damage; without the proofs of the log all of it is read again.</summary>
     internal OverlaidStore Copy(bool provenLog) => new(Store, key => provenLog || !key.Value.StartsWith("postgres/verified/", StringComparison.Ordinal));
@@ -93,4 +103,11 @@ public sealed class FullRepository : IAsyncLifetime
         bool HoldsMark(LogPiece piece) => Store.ListAsync("postgres/wal/marks/").Result.Any(mark =>
             piece.Range.Contains(ulong.Parse(mark.Key.Name[9..25], System.Globalization.NumberStyles.AllowHexSpecifier, null)));
     }
+}
+
+/// <summary>The same, in which encryption was turned on behind the first backup: a part of it is plain and believed, all that follows is encrypted.</summary>
+public sealed class EncryptedFullRepository : FullRepository
+{
+    internal override IReadOnlyDictionary<string, string?> Settings { get; } =
+        new Dictionary<string, string?> { ["Repository:Encryption:Key"] = Convert.ToBase64String([.. Enumerable.Range(1, 32).Select(i => (byte)i)]) };
 }
