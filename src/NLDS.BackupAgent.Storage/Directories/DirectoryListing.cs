@@ -10,7 +10,12 @@ internal sealed class DirectoryListing(DirectoryRoot root, string prefix, string
 {
     private static readonly EnumerationOptions Everything = new() { AttributesToSkip = 0, IgnoreInaccessible = false };
 
-    public IEnumerable<ObjectInfo> Objects() => Objects(root.Path, "");
+    /// <summary>Begins in the folder that the prefix names: the folders above it may hold a hundred thousand files that are not wanted.</summary>
+    public IEnumerable<ObjectInfo> Objects()
+    {
+        var folder = prefix[..(prefix.LastIndexOf('/') + 1)];
+        return folder.Split('/') is [DirectoryRoot.IncomingName or DirectoryRoot.LostAndFound, ..] ? [] : Objects(Path.Combine(root.Path, folder), folder);
+    }
 
     private IEnumerable<ObjectInfo> Objects(string folder, string above)
     {
