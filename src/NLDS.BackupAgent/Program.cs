@@ -4,9 +4,15 @@ using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Postgres;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.WalFetch;
+
+if (await SpooledSegment.TryDeliverAsync(args, StartingPlace.OfThisProcess, TimeProvider.System))
+{
+    return ExitCode.Done;
+}
 
 using var stop = new CancellationTokenSource();
-using var signals = WalFetchCommand.IsMeantBy(args) ? null : StopSignals.Cancelling(stop);
+using var signals = WalFetchArguments.AreMeantBy(args) ? null : StopSignals.Cancelling(stop);
 return await new CommandLine(House(), Surroundings.OfThisProcess()).InvokeAsync(args, stop.Token);
 
 internal partial class Program

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.WalFetch;
 
 namespace NLDS.BackupAgent.Commands;
 
@@ -25,6 +26,7 @@ internal sealed class CommandLine
             VerifyCommand.Create(context),
             RestoreCommand.Create(context),
             WalFetchCommand.Create(context),
+            ReadAheadCommand.Create(context),
             StatusCommand.Create(context),
             VersionCommand.Create(context),
         };
@@ -33,7 +35,7 @@ internal sealed class CommandLine
 
     public async Task<int> InvokeAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
-        if (!WalFetchCommand.IsMeantBy(arguments))
+        if (!WalFetchArguments.AreMeantBy(arguments))
         {
             return await context.Answering(() => ParseAndInvokeAsync(arguments, cancellationToken));
         }
