@@ -109,7 +109,7 @@ public static class RetentionDecisions
     private static string WhyItGoes(BackupId id, List<Period> periods, RetentionPolicy policy) =>
         periods.FirstOrDefault(period => period.WasPassedOver) is { } passed
             ? $"a newer backup stands for {passed.Name} {passed.KeyOf(id)}"
-            : $"older than {policy}";
+            : $"beyond {policy}";
 
     /// <summary>One count of the policy on its way from the newest backup to the oldest. Each has its own memory: week 05 and month 05 are never confused.</summary>
     private sealed class Period(string name, int count, Func<BackupId, string> key, bool showsKey = true)

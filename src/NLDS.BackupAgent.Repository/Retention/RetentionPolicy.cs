@@ -45,7 +45,11 @@ public sealed record RetentionPolicy
     public override string ToString()
     {
         List<string> parts = [];
-        Add("last", KeepLast);
+        if (KeepLast != 0)
+        {
+            parts.Add(KeepLast == All ? "all" : string.Create(CultureInfo.InvariantCulture, $"last {KeepLast}"));
+        }
+
         if (KeepWithin > TimeSpan.Zero)
         {
             parts.Add($"within {Words(KeepWithin)}");
