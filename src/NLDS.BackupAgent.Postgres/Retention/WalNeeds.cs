@@ -21,9 +21,12 @@ internal static class WalNeeds
     {
         List<BaseBackup> onHistory =
             [.. kept.Where(b => history.TimelineOwning(b.End - 1) == b.Details.EndTimeline).OrderBy(b => b.Start.Value)];
-        if ((onHistory.LastOrDefault(b => b.Sealed.Manifest.Ended <= since) ?? onHistory.FirstOrDefault()) is not { } first)
+        if (onHistory.LastOrDefault(b => b.Sealed.Manifest.Ended <= since) is not { } first)
         {
-            return Everything(archive, inventory, $"No WAL is removed: no base backup lies on the history of timeline {history.Timeline}, which the log has reached.");
+            // The log of a young repository is short, and a backup that is being taken may need any of it.
+            return onHistory is [var oldest, ..]
+                ? Everything(archive, inventory) with { RestorableFrom = oldest.Sealed.Manifest.Ended }
+                : Everything(archive, inventory, $"No WAL is removed: no base backup lies on the history of timeline {history.Timeline}, which the log has reached.");
         }
 
         var timelines = history.Ancestors.Select(a => a.Timeline).Append(history.Timeline).ToHashSet();
@@ -41,14 +44,14 @@ internal static class WalNeeds
     }
 
     /// <summary>When nobody can judge, all of it stays.</summary>
-    public static LogNeeds Everything(LogArchive archive, LogInventory inventory, string remark) => new()
+    public static LogNeeds Everything(LogArchive archive, LogInventory inventory, params string[] remarks) => new()
     {
         Archive = archive,
         Inventory = inventory,
         WholeFrom = new Dictionary<string, ulong>(),
         Islands = [],
         RestorableFrom = null,
-        Remarks = [remark],
+        Remarks = remarks,
     };
 
     /// <summary>

@@ -69,7 +69,7 @@ internal sealed class BackupRemoval(BackupRepository repository, SnapshotLayout 
     }
 
     /// <summary>Takes back a decision that an earlier prune had written down and not begun to carry out.</summary>
-    public Task WithdrawAsync(CancellationToken cancellationToken) => removal.DeleteAsync([layout.Tombstone(id)], cancellationToken);
+    public Task WithdrawAsync(CancellationToken cancellationToken) => removal.DeleteAnyAsync([layout.Tombstone(id)], cancellationToken);
 
     private async Task<string?> WhyKeptAsync(PlannedBackup planned, CancellationToken cancellationToken)
     {
@@ -88,6 +88,7 @@ internal sealed class BackupRemoval(BackupRepository repository, SnapshotLayout 
             await removal.DeleteAsync(batch, cancellationToken);
         }
 
+        var last = new List<ObjectKey>();
         ObjectKey? after = null;
         do
         {
@@ -107,7 +108,8 @@ internal sealed class BackupRemoval(BackupRepository repository, SnapshotLayout 
             }
 
             after = batch.Count == Removal.BatchSize ? batch[^1] : null;
-            await removal.DeleteAsync([.. batch.Where(key => !IsLast(key))], cancellationToken);
+            last.AddRange(batch.Where(IsLast));
+            await removal.DeleteAsync([.. batch.Where(key => !IsLast(key) && !Stays(key))], cancellationToken);
         }
         while (after is not null);
 
@@ -116,13 +118,18 @@ internal sealed class BackupRemoval(BackupRepository repository, SnapshotLayout 
             return Removal.WhyLocked(until);
         }
 
-        await removal.DeleteAsync([.. Last.Select(name => layout.Key(id, name))], cancellationToken);
-        await removal.DeleteAsync([layout.Tombstone(id)], cancellationToken);
+        // A hold may have come since the listing, too late; nothing must be left that speaks of a backup that is gone.
+        await removal.DeleteAsync(last, cancellationToken);
+        await removal.DeleteAnyAsync([layout.Hold(id)], cancellationToken);
+        await removal.DeleteAnyAsync([layout.Tombstone(id)], cancellationToken);
         return removal.LockedUntil is { } later ? Removal.WhyLocked(later) : null;
     }
 
+    /// <summary>The tombstone goes at the very end. A manifest that is listed once more is gone or lied about, and never goes with objects.</summary>
+    private bool Stays(ObjectKey key) => key == layout.Tombstone(id) || key == layout.Manifest(id);
+
     private bool IsLast(ObjectKey key) =>
-        layout.TryParse(key, out _, out var name) && (Last.Contains(name) || name is SnapshotLayout.TombstoneName or SnapshotLayout.ManifestName);
+        layout.TryParse(key, out _, out var name) && Last.Contains(name);
 
     private async Task<bool> HasTombstoneAsync(CancellationToken cancellationToken) =>
         await Store.HeadAsync(layout.Tombstone(id), cancellationToken) is not null;

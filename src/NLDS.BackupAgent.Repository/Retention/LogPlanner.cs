@@ -14,7 +14,7 @@ internal static class LogPlanner
             return (null, [$"No log of {source.Name} is removed while a manifest cannot be read: nobody knows what that backup needs."]);
         }
 
-        if (staying.Count == 0 || await source.FindLogNeedsAsync([.. staying.Select(b => b.Backup)], Since(decided), cancellationToken) is not { } needs)
+        if (staying.Count == 0 || await source.FindLogNeedsAsync([.. staying.Select(b => b.Backup)], decided.WholeLogSince, cancellationToken) is not { } needs)
         {
             return (null, []);
         }
@@ -28,16 +28,5 @@ internal static class LogPlanner
             RestorableFrom = needs.RestorableFrom,
         };
         return (plan, needs.Remarks);
-    }
-
-    /// <summary>
-    /// From here on the log is kept whole: for the recovery window, and for a session that is still at work, whose start in the log only it knows. Counted back
-    /// from the newest backup; see <see cref="RetentionDecisions"/>.
-    /// </summary>
-    private static DateTimeOffset Since(PrunePlan plan)
-    {
-        var newest = plan.Backups.LastOrDefault(b => b.Backup.Id.Began <= plan.Now)?.Backup.Id.Began ?? DateTimeOffset.MinValue;
-        var window = RetentionDecisions.Before(newest, plan.Policy.RecoveryWindow);
-        return plan.Unsealed.Select(u => u.MayRunSince).OfType<DateTimeOffset>().Append(window).Min();
     }
 }

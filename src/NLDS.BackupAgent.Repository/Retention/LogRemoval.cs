@@ -69,6 +69,6 @@ internal sealed class LogRemoval(IObjectStore store, TimeProvider clock, PruneBu
         var end = name.LastIndexOf('-') is var dash && dash > 0 ? dash : 0;
         return name.EndsWith(".json", StringComparison.Ordinal)
             && ulong.TryParse(name.AsSpan(end + 1, Math.Max(0, name.Length - end - 6)), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var start)
-            && sections.Any(s => s.Contains(name[..end], start, start));
+            && sections.Any(s => s.Contains(name[..end], start, start + 1));
     }
 }

@@ -12,6 +12,9 @@ public sealed record PrunePlan
 
     public required RetentionPolicy Policy { get; init; }
 
+    /// <summary>The log stays whole from the newest kept backup on that was complete by then.</summary>
+    public required DateTimeOffset WholeLogSince { get; init; }
+
     /// <summary>All sealed backups, oldest first.</summary>
     public required IReadOnlyList<PlannedBackup> Backups { get; init; }
 

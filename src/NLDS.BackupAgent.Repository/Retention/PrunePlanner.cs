@@ -35,7 +35,6 @@ internal sealed class PrunePlanner(BackupRepository repository, RetentionOptions
             });
         }
 
-        var decisions = RetentionDecisions.Decide(candidates, policy, now).ToDictionary(d => d.Id);
         var sealedIds = backups.Select(b => b.Id).Concat(backups.Damaged.Select(d => d.Id)).ToHashSet();
         var unsealed = new List<UnsealedBackup>();
         foreach (var folder in folders.Values.Where(f => !f.HasManifest && !sealedIds.Contains(f.Id)).OrderBy(f => f.Id))
@@ -43,11 +42,16 @@ internal sealed class PrunePlanner(BackupRepository repository, RetentionOptions
             unsealed.Add(await JudgeUnsealedAsync(layout, folder, now, cancellationToken));
         }
 
+        var runningSince = unsealed.Min(u => u.MayRunSince);
+        var decisions = RetentionDecisions.Decide(candidates, policy, now, runningSince).ToDictionary(d => d.Id);
         return new PrunePlan
         {
             Source = source.Name,
             Now = now,
             Policy = policy,
+            WholeLogSince = candidates.Where(b => b.Id.Began <= now).MaxBy(b => b.Id) is { } newest
+                ? RetentionDecisions.WholeLogSince(newest, policy.RecoveryWindow, runningSince)
+                : DateTimeOffset.MinValue,
             Backups = [.. backups.Select(b => new PlannedBackup(
                 b, decisions[b.Id], folders.GetValueOrDefault(b.Id)?.StoredBytes ?? b.StoredBytes, folders.GetValueOrDefault(b.Id)?.IsVerified ?? false)
             {

@@ -14,9 +14,17 @@ internal sealed class Removal(IObjectStore store)
     /// <summary>Until when the store keeps what could not be removed, the latest of all; null when nothing was kept.</summary>
     public DateTimeOffset? LockedUntil { get; private set; }
 
-    /// <summary>At most a batch.</summary>
+    /// <summary>Removes at most a batch of objects that are there.</summary>
     /// <returns>Those that the store keeps.</returns>
     public async Task<IReadOnlyList<ObjectKey>> DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken)
+    {
+        var locked = await DeleteAnyAsync(keys, cancellationToken);
+        Objects += keys.Count - locked.Count;
+        return locked;
+    }
+
+    /// <summary>The same for what may be there or not, and is not counted.</summary>
+    public async Task<IReadOnlyList<ObjectKey>> DeleteAnyAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken)
     {
         if (keys.Count == 0)
         {
@@ -26,14 +34,12 @@ internal sealed class Removal(IObjectStore store)
         try
         {
             await store.DeleteAsync(keys, cancellationToken);
-            Objects += keys.Count;
             return [];
         }
         catch (ObjectStoreException kept) when (kept.Locked.Count > 0)
         {
             var until = kept.Locked.Max(l => l.Until);
             LockedUntil = until > LockedUntil || LockedUntil is null ? until : LockedUntil;
-            Objects += keys.Count - kept.Locked.Count;
             return [.. kept.Locked.Select(l => l.Key)];
         }
     }

@@ -11,8 +11,13 @@ namespace NLDS.BackupAgent.Repository.Retention;
 public static class RetentionDecisions
 {
     /// <summary>Decides on each of the given backups, which are all sealed ones of a source in any order.</summary>
+    /// <param name="backups">The backups.</param>
+    /// <param name="policy">How much to keep.</param>
+    /// <param name="now">What is later is the future.</param>
+    /// <param name="runningSince">When the oldest backup began that may still be being taken; null when none is.</param>
     /// <returns>One decision for each, oldest first.</returns>
-    public static IReadOnlyList<RetentionDecision> Decide(IEnumerable<RetentionCandidate> backups, RetentionPolicy policy, DateTimeOffset now)
+    public static IReadOnlyList<RetentionDecision> Decide(
+        IEnumerable<RetentionCandidate> backups, RetentionPolicy policy, DateTimeOffset now, DateTimeOffset? runningSince = null)
     {
         List<RetentionCandidate> newestFirst = [.. backups.OrderByDescending(b => b.Id)];
 
@@ -20,7 +25,8 @@ public static class RetentionDecisions
         List<RetentionCandidate> past = [.. newestFirst.Where(b => b.Id.Began <= now)];
         var newest = past.FirstOrDefault();
         var newestVerified = past.FirstOrDefault(b => b.IsVerified);
-        var windowBegins = BeginOfWindow(past, policy.RecoveryWindow);
+        var windowBegins = newest is not null && policy.RecoveryWindow > TimeSpan.Zero ? CompleteAt(past, Before(newest.Id.Began, policy.RecoveryWindow)) : null;
+        var runBegins = runningSince is { } running ? CompleteAt(past, running) : null;
         var periods = PeriodsOf(policy);
         var decisions = new List<RetentionDecision>();
         foreach (var backup in newestFirst)
@@ -75,6 +81,11 @@ public static class RetentionDecisions
                 yield return $"begins the recovery window {RetentionPolicy.Words(policy.RecoveryWindow)}";
             }
 
+            if (backup == runBegins)
+            {
+                yield return "begins the log of a running backup";
+            }
+
             if (policy.KeepWithin > TimeSpan.Zero && backup.Id.Began <= now && backup.Id.Began > Before(newest!.Id.Began, policy.KeepWithin))
             {
                 yield return $"within {RetentionPolicy.Words(policy.KeepWithin)}";
@@ -87,11 +98,20 @@ public static class RetentionDecisions
         moment - DateTimeOffset.MinValue > time ? moment - time : DateTimeOffset.MinValue;
 
     /// <summary>
-    /// The newest backup that was complete when the window begins: with the log behind it every moment of the window can be restored. The window is counted
-    /// back from the newest backup, not from now, lest a clock that is ahead or an outage make it begin later.
+    /// From here on the log is kept whole. The window is counted back from the newest backup, not from now, lest a clock that is ahead or an outage make it begin
+    /// later; without a window it begins when that one is complete. A backup that is being taken needs the log since it began: only it knows from where.
     /// </summary>
-    private static RetentionCandidate? BeginOfWindow(List<RetentionCandidate> newestFirst, TimeSpan window) =>
-        window > TimeSpan.Zero && newestFirst is [var newest, ..] ? newestFirst.FirstOrDefault(b => b.Ended <= Before(newest.Id.Began, window)) : null;
+    /// <param name="newest">The newest backup that is not of the future.</param>
+    /// <param name="window">The recovery window.</param>
+    /// <param name="runningSince">When the oldest backup began that may still be being taken; null when none is.</param>
+    internal static DateTimeOffset WholeLogSince(RetentionCandidate newest, TimeSpan window, DateTimeOffset? runningSince)
+    {
+        var since = window > TimeSpan.Zero ? Before(newest.Id.Began, window) : newest.Ended;
+        return runningSince < since ? runningSince.Value : since;
+    }
+
+    /// <summary>The newest backup that was complete at a moment: with the log behind it, every later moment can be restored.</summary>
+    private static RetentionCandidate? CompleteAt(List<RetentionCandidate> newestFirst, DateTimeOffset moment) => newestFirst.FirstOrDefault(b => b.Ended <= moment);
 
     private static List<Period> PeriodsOf(RetentionPolicy policy)
     {

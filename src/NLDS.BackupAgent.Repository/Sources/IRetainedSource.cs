@@ -16,8 +16,9 @@ public interface IRetainedSource : IBackupSource
     RetentionPolicy DefaultRetention { get; }
 
     /// <summary>
-    /// What of the log must stay when of all backups only <paramref name="kept"/> stay: what each of them needs to be consistent, and everything from the one
-    /// with which every moment after <paramref name="since"/> can be restored. What the source cannot judge stays.
+    /// What of the log must stay when of all backups only <paramref name="kept"/> stay: what each of them needs to be consistent, and everything from the newest
+    /// on that was complete at <paramref name="since"/>, so that every later moment can be restored. When none was, all of it stays, as does what the source
+    /// cannot judge.
     /// </summary>
     /// <returns>Null for a source without a log, or before its first byte.</returns>
     Task<LogNeeds?> FindLogNeedsAsync(IReadOnlyList<SealedBackup> kept, DateTimeOffset since, CancellationToken cancellationToken);
