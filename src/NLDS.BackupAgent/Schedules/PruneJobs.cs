@@ -1,5 +1,4 @@
 using System.Globalization;
-using NLDS.BackupAgent.Configuration;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
@@ -10,10 +9,10 @@ namespace NLDS.BackupAgent.Schedules;
 internal static class PruneJobs
 {
     public static IEnumerable<Job> Of(
-        SourceCatalog sources, AgentConfiguration configuration, IEnumerable<IRetainedSource> retained, Func<Pruner> pruner, Func<RetentionOptions> options)
+        SourceCatalog sources, IEnumerable<JobSchedule> schedules, IEnumerable<IRetainedSource> retained, Func<Pruner> pruner, Func<RetentionOptions> options)
     {
         var byName = retained.ToDictionary(source => source.Name);
-        foreach (var schedule in configuration.Schedules().Where(schedule => schedule.Kind == JobKind.Prune))
+        foreach (var schedule in schedules.Where(schedule => schedule.Kind == JobKind.Prune))
         {
             if (sources.Enabled.FirstOrDefault(entry => entry.Name == schedule.Source) is { } entry && byName.TryGetValue(entry.Name, out var source))
             {

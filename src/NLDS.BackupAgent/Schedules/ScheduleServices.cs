@@ -40,7 +40,7 @@ internal static class ScheduleServices
         [
             .. SnapshotJobs.Of(sources, configuration, provider.GetRequiredService<CatalogView>()),
             .. PruneJobs.Of(
-                sources, configuration, provider.GetServices<IRetainedSource>(), provider.GetRequiredService<Pruner>, provider.GetRequiredService<RetentionOptions>),
+                sources, configuration.Schedules(), provider.GetServices<IRetainedSource>(), provider.GetRequiredService<Pruner>, provider.GetRequiredService<RetentionOptions>),
         ];
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Log;
@@ -34,6 +35,22 @@ public sealed class PrunerTests
         // Days 0 to 13 and 16 of the log; 14 and 15 make the backup of the 15th consistent.
         (await bench.Log.ReadInventoryAsync(None)).Pieces.Select(p => p.Range.Start >> 20).ShouldBe([14, 15, 17, 18, 19, 20]);
         report.Objects.ShouldBe((16 * 4) + (15 * 2));
+    }
+
+    [Fact]
+    public async Task A_directory_is_pruned_as_memory_is()
+    {
+        using var folder = new Testing.TemporaryDirectory();
+        var options = new StorageOptions { Directory = new DirectoryOptions { Path = folder["backups"] } };
+        var clock = new Testing.ManualClock(PruneBench.First);
+        var bench = new PruneBench(clock, ObjectStores.Open(options, NullLoggerFactory.Instance, null, TimeProvider.System));
+        await bench.FillAsync(20);
+
+        (await bench.PruneAsync()).Left.ShouldBeEmpty();
+
+        (await bench.IdsAsync()).ShouldBe(Kept);
+        await bench.RequireWholeAsync(Kept, "after it");
+        Directory.GetDirectories(folder["backups/source/full"]).Select(path => Path.GetFileName(path)!).Order().ShouldBe(Kept);
     }
 
     [Fact]
