@@ -17,9 +17,6 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
 {
     internal static readonly ObjectKey DocumentKey = new("repository.json");
 
-    /// <summary>Ranged reads in flight for one object: enough to fill a link of some ms latency, few enough for a small pod.</summary>
-    private const int ParallelReads = 4;
-
     /// <summary>Backups of one source begin seconds apart at most a few times; more taken ids mean a wrong clock, not a busy agent.</summary>
     private const int MaximumClaims = 60;
 
@@ -45,8 +42,9 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     /// <summary>Makes sure that the store holds a repository of a format that this version writes; creates one in an empty place.</summary>
     public async Task PrepareAsync(CancellationToken cancellationToken)
     {
+        await Store.RequireProtectionAsync(cancellationToken);
         var fresh = new RepositoryDocument(RepositoryDocument.CurrentFormat, Guid.NewGuid(), Clock.GetUtcNow());
-        await Documents.PutAsync(DocumentKey, fresh, BackupJson.Default.RepositoryDocument, cancellationToken);
+        await Documents.PutAsync(DocumentKey, fresh, BackupJson.Default.RepositoryDocument, Protection.Locked, cancellationToken);
         await RequireAsync(cancellationToken);
     }
 
@@ -123,7 +121,7 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
         await Store.HeadAsync(layout.Manifest(id), cancellationToken) is not null;
 
     /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>
-    public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, ParallelReads);
+    public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, Store.ParallelDownloads);
 
     /// <summary>Makes sure that an object is there in its full length, without reading it.</summary>
     /// <exception cref="NotRestorableException">It is missing or of another size.</exception>
@@ -148,7 +146,7 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
         where T : class
     {
         await PrepareAsync(cancellationToken);
-        return await Documents.PutAsync(IdentityKey(source), identity, type, cancellationToken)
+        return await Documents.PutAsync(IdentityKey(source), identity, type, Protection.Locked, cancellationToken)
             ? identity
             : await Documents.ReadAsync(IdentityKey(source), type, cancellationToken);
     }

@@ -58,7 +58,7 @@ public sealed class BackupSession : IAsyncDisposable
         // From here on nothing is removed, whatever the store answers: a put that is reported as failed may still arrive, and a manifest whose objects
         // are gone would be worse than objects without a manifest.
         manifestMayExist = true;
-        if (!await repository.Documents.PutAsync(key, manifest, BackupJson.Default.BackupManifest, cancellationToken))
+        if (!await repository.Documents.PutAsync(key, manifest, BackupJson.Default.BackupManifest, Protection.Locked, cancellationToken))
         {
             throw new ObjectStoreException($"Another backup has the id {Id}: '{key}' exists. It was left as it is.", isPermanent: true);
         }
@@ -80,7 +80,7 @@ public sealed class BackupSession : IAsyncDisposable
         }
         catch (Exception failure) when (failure is ObjectStoreException or OperationCanceledException)
         {
-            // The store is what failed, most likely. Objects without a manifest are no backup, and a later sweep removes them.
+            // The store is what failed, most likely, or it keeps what was sealed until its lock ends. Objects without a manifest are no backup, and a later sweep removes them.
         }
     }
 

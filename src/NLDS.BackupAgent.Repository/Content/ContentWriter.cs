@@ -32,7 +32,7 @@ public sealed class ContentWriter : IAsyncDisposable
         this.store = store;
         this.name = name;
         this.codec = codec;
-        writer = new ObjectWriter(store, key);
+        writer = new ObjectWriter(store, key, protection: Protection.Locked);
         encoder = ContentEncoder.Create(codec, level, workers);
     }
 

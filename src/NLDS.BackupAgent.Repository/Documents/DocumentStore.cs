@@ -10,10 +10,15 @@ internal sealed class DocumentStore(IObjectStore store)
 {
     /// <summary>Puts a document that is never changed.</summary>
     /// <returns>False when the name is taken by other bytes; a put whose answer was lost finds its own.</returns>
-    public async Task<bool> PutAsync<T>(ObjectKey key, T document, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    public Task<bool> PutAsync<T>(ObjectKey key, T document, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        PutAsync(key, document, type, Protection.None, cancellationToken);
+
+    /// <summary>As above, and says whether retention alone removes it.</summary>
+    public async Task<bool> PutAsync<T>(
+        ObjectKey key, T document, JsonTypeInfo<T> type, Protection protection, CancellationToken cancellationToken)
     {
         var bytes = ProvenDocument.Write(document, type);
-        if (await store.PutIfAbsentAsync(key, bytes, cancellationToken))
+        if (await store.PutIfAbsentAsync(key, bytes, protection, cancellationToken))
         {
             return true;
         }

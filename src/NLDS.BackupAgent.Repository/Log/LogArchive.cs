@@ -268,7 +268,7 @@ public sealed class LogArchive
 
     private async Task PutSameAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
-        if (!await store.PutIfAbsentAsync(key, content, cancellationToken)
+        if (!await store.PutIfAbsentAsync(key, content, Protection.Locked, cancellationToken)
             && !(await store.ReadAllAsync(key, cancellationToken)).AsSpan().SequenceEqual(content.Span))
         {
             throw new LogDivergedException($"The repository holds another '{key}' than the server has. They come from different lines of history.");

@@ -50,7 +50,8 @@ internal sealed class LogPublisher(LogArchive archive, Action<LogRange> durable)
         }
 
         var key = LogArchive.SealKey(piece.Key);
-        if (!await archive.Store.PutIfAbsentAsync(key, frame, cancellationToken))
+        var protection = piece.IsSegment ? Protection.Locked : Protection.None;
+        if (!await archive.Store.PutIfAbsentAsync(key, frame, protection, cancellationToken))
         {
             // An earlier attempt's seal may differ in its times, never in what it proves.
             var found = SealFrame.Read(await archive.Store.ReadAllAsync(key, cancellationToken), piece.Codec, out _);

@@ -465,7 +465,7 @@ public sealed partial class LogWriter : IAsyncDisposable
                 $"A log cannot be written from {archive.Naming.Format(start)} on: '{name}' is the name of another range. Begin at the start of a segment.", nameof(start));
         }
 
-        return new OpenSegment(range, new ObjectWriter(archive.Store, archive.SegmentKey(lineage, range), parallelParts: 2));
+        return new OpenSegment(range, new ObjectWriter(archive.Store, archive.SegmentKey(lineage, range), protection: Protection.Locked));
     }
 
     private LogSeal Seal(LogRange range, long storedBytes, string storedSha256, LogTimes times) => new()
