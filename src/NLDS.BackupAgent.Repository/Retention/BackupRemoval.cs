@@ -40,6 +40,7 @@ internal sealed class BackupRemoval(BackupRepository repository, SnapshotLayout 
         var locked = await removal.DeleteAsync([layout.Manifest(id)], cancellationToken);
         if (locked.Count > 0)
         {
+            await WithdrawAsync(cancellationToken);
             return Removal.WhyLocked(removal.LockedUntil!.Value);
         }
 

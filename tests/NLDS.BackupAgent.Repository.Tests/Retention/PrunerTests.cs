@@ -50,7 +50,7 @@ public sealed class PrunerTests
 
         (await bench.IdsAsync()).ShouldBe(Kept);
         await bench.RequireWholeAsync(Kept, "after it");
-        Directory.GetDirectories(folder["backups/source/full"]).Select(path => Path.GetFileName(path)!).Order().ShouldBe(Kept);
+        Directory.GetFiles(folder["backups/source/full"], "*", SearchOption.AllDirectories).Length.ShouldBe(Kept.Length * 4);
     }
 
     [Fact]
@@ -372,6 +372,7 @@ public sealed class PrunerTests
             "log: locked by the store until 2026-04-01 00:00:00Z",
         ]);
         await bench.RequireWholeAsync(["20260303_020000", .. Kept], "locked");
+        (await bench.KeysAsync()).ShouldNotContain("source/full/20260303_020000/pruned.json", "it exists whole, and nothing of it has begun to go");
         (await bench.IdsAsync()).ShouldBe(["20260303_020000", .. Kept]);
 
         locked.Clear();
@@ -414,7 +415,7 @@ public sealed class PrunerTests
     [Fact]
     public async Task A_tombstone_names_what_goes()
     {
-        var bench = new PruneBench(inner => new LockingStore(inner, key => key.Value == "source/full/20260301_020000/manifest.json", PruneBench.First));
+        var bench = new PruneBench(inner => new LockingStore(inner, key => key.Value == "source/full/20260301_020000/label", PruneBench.First));
         await bench.FillAsync(20);
 
         await bench.PruneAsync();
