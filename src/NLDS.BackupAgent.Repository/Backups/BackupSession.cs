@@ -29,10 +29,10 @@ public sealed class BackupSession : IAsyncDisposable
 
     public BackupId Id { get; }
 
-    /// <summary>Begins an object of this backup, for example <c>base.tar</c>; the codec's suffix is added.</summary>
+    /// <summary>Begins an object of this backup, for example <c>base.tar</c>; the codec's suffix is added, and with a key <c>.enc</c>.</summary>
     public ContentWriter BeginObject(string name) => Begin(name, repository.Codec);
 
-    /// <summary>Begins an object that is stored as it is.</summary>
+    /// <summary>Begins an object that is stored as it is; with a key encrypted, like every other.</summary>
     public ContentWriter BeginPlainObject(string name) => Begin(name, Codec.None);
 
     /// <summary>Seals an object's content and notes it for the manifest.</summary>
@@ -85,5 +85,11 @@ public sealed class BackupSession : IAsyncDisposable
     }
 
     private ContentWriter Begin(string name, Codec codec) => new(
-        repository.Store, name, layout.Key(Id, name + codec.Suffix()), codec, repository.Options.CompressionLevel, repository.CompressionWorkers);
+        repository.Store,
+        name,
+        layout.Key(Id, name + codec.Suffix() + (repository.IsEncrypted ? Codecs.EncryptedSuffix : "")),
+        codec,
+        repository.Options.CompressionLevel,
+        repository.CompressionWorkers,
+        repository.Keys.Writing);
 }

@@ -30,6 +30,7 @@ public sealed class BackupHolds(BackupRepository repository)
     /// <exception cref="NotRestorableException">A prune has begun to remove it.</exception>
     public async Task<bool> HoldAsync(SnapshotLayout layout, BackupId id, string reason, string by, CancellationToken cancellationToken)
     {
+        await repository.PrepareAsync(cancellationToken);
         var hold = new HoldDocument(layout.Source, id.ToString(), reason, by, repository.Clock.GetUtcNow());
         var isNew = await repository.Documents.PutAsync(layout.Hold(id), hold, RetentionJson.Default.HoldDocument, cancellationToken);
 

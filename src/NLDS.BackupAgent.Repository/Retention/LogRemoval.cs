@@ -1,5 +1,4 @@
 using System.Globalization;
-using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Storage;
 
@@ -34,7 +33,7 @@ internal sealed class LogRemoval(IObjectStore store, TimeProvider clock, PruneBu
 
             // A seal beside a piece goes after it, so that no piece is ever without its proof.
             await removal.DeleteAsync(
-                [.. batch.Where(p => p.Codec == Codec.None && !locked.Contains(p.Key)).Select(p => LogArchive.SealKey(p.Key))], cancellationToken);
+                [.. batch.Where(p => p.HasSealBeside && !locked.Contains(p.Key)).Select(p => LogArchive.SealKey(p.Key))], cancellationToken);
         }
 
         await RemoveMarksAsync(plan, cancellationToken);

@@ -8,7 +8,7 @@ namespace NLDS.BackupAgent.Repository.Retention;
 /// Keeps the record of what was removed of one log: immutable generations <c>pruned/GENERATION.json</c>, each holding all of the one before. Two prunes at
 /// once cannot lose each other's sections, because a generation is put only once.
 /// </summary>
-internal sealed class PrunedLogStore(IObjectStore store, string folder)
+internal sealed class PrunedLogStore(IObjectStore store, DocumentStore documents, string folder)
 {
     /// <summary>A generation may be replaced between its listing and its reading, and by another writer between reading and putting; hardly ever twice.</summary>
     private const int Attempts = 5;
@@ -16,9 +16,7 @@ internal sealed class PrunedLogStore(IObjectStore store, string folder)
     /// <summary>Whoever listed the last but one can still read it.</summary>
     private const int GenerationsKept = 2;
 
-    private readonly DocumentStore documents = new(store);
-
-    /// <exception cref="Sources.NotRestorableException">The record is damaged.</exception>
+    /// <exception cref="Sources.NotRestorableException">The record is damaged, or not written by a holder of the key.</exception>
     public async Task<PrunedLog> ReadAsync(CancellationToken cancellationToken) => (await ReadNewestAsync(cancellationToken)).Pruned;
 
     /// <summary>Records that <paramref name="removed"/> is not meant to be there any more, before it is removed.</summary>

@@ -48,6 +48,9 @@ public sealed partial class Pruner(BackupRepository repository, RetentionOptions
             throw new SourceException(string.Join(" ", plan.Refusals), isPermanent: true);
         }
 
+        // What a prune records must be believed by the agents that hold the key.
+        await repository.PrepareAsync(cancellationToken);
+
         var run = new Run(this, source, plan, new PruneBudget(repository.Clock, limit));
         await run.RemoveBackupsAsync(cancellationToken);
         await run.SweepAsync(cancellationToken);

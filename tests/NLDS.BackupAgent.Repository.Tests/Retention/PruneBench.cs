@@ -22,6 +22,7 @@ internal sealed class PruneBench : IRetainedSource
     public const string Lineage = "A1";
     private const int SegmentBytes = 1 << 20;
     private readonly FixedNaming naming = new(SegmentBytes);
+    private readonly RepositoryOptions settings;
     private int nextSegment;
 
     /// <param name="decorate">Puts something before the store in memory.</param>
@@ -36,13 +37,13 @@ internal sealed class PruneBench : IRetainedSource
     {
     }
 
-    public PruneBench(ManualClock clock, IObjectStore behind, Func<IObjectStore, IObjectStore>? decorate = null, RetentionOptions? options = null)
+    public PruneBench(ManualClock clock, IObjectStore behind, Func<IObjectStore, IObjectStore>? decorate = null, RetentionOptions? options = null, string? key = null)
     {
         Clock = clock;
         Behind = behind;
         Store = decorate?.Invoke(behind) ?? behind;
-        var store = Store;
-        Repository = new BackupRepository(store, new RepositoryOptions { Compression = "none" }, Clock);
+        settings = new RepositoryOptions { Compression = "none", Encryption = { Key = key } };
+        Repository = new BackupRepository(Store, settings, Clock);
         Pruner = new Pruner(Repository, options ?? new RetentionOptions(), NullLogger<Pruner>.Instance);
         Holds = new BackupHolds(Repository);
         Log = Repository.OpenLog("source/log", naming);
@@ -114,9 +115,12 @@ internal sealed class PruneBench : IRetainedSource
 
     public async Task PutSegmentAsync(int day)
     {
-        var range = naming.SegmentAt((ulong)day * SegmentBytes);
-        await Behind.PutIfAbsentAsync(new ObjectKey($"source/log/{naming.Name(Lineage, range)}"), "log"u8.ToArray(), CancellationToken.None);
-        await Behind.PutIfAbsentAsync(new ObjectKey($"source/log/{naming.Name(Lineage, range)}.seal"), "seal"u8.ToArray(), CancellationToken.None);
+        var name = $"source/log/{naming.Name(Lineage, naming.SegmentAt((ulong)day * SegmentBytes))}{(settings.Encryption.Key is null ? "" : ".enc")}";
+        await Behind.PutIfAbsentAsync(new ObjectKey(name), "log"u8.ToArray(), CancellationToken.None);
+        if (settings.Encryption.Key is null)
+        {
+            await Behind.PutIfAbsentAsync(new ObjectKey(name + ".seal"), "seal"u8.ToArray(), CancellationToken.None);
+        }
     }
 
     /// <summary>Writes the log up to tomorrow's segment; the tail never stops, and what retention has removed never comes again.</summary>
@@ -167,12 +171,12 @@ internal sealed class PruneBench : IRetainedSource
     {
         var backups = await ListAsync();
         mustExist.ShouldBeSubsetOf(backups.Select(b => b.Id.ToString()), where);
-        var inventory = await new BackupRepository(Behind, new RepositoryOptions(), Clock).OpenLog("source/log", naming).ReadInventoryAsync(CancellationToken.None);
+        var inventory = await new BackupRepository(Behind, settings, Clock).OpenLog("source/log", naming).ReadInventoryAsync(CancellationToken.None);
         foreach (var backup in backups)
         {
             foreach (var content in backup.Manifest.Objects)
             {
-                await using var source = new BackupRepository(Behind, new RepositoryOptions(), Clock).OpenRead(content, ContentProof.StoredAndContent);
+                await using var source = new BackupRepository(Behind, settings, Clock).OpenRead(content, ContentProof.StoredAndContent);
                 await source.CopyToAsync(Stream.Null);
             }
 
@@ -198,7 +202,7 @@ internal sealed class PruneBench : IRetainedSource
     public static int DayOf(DateTimeOffset time) => (int)(time - First).TotalDays;
 
     private async Task<BackupListing<SealedBackup>> ListAsync() =>
-        await new BackupRepository(Behind, new RepositoryOptions(), Clock).ListBackupsAsync(Layout, CancellationToken.None);
+        await new BackupRepository(Behind, settings, Clock).ListBackupsAsync(Layout, CancellationToken.None);
 
     private static ulong StartOf(SealedBackup backup) => backup.Manifest.Details.GetProperty("start").GetUInt64();
 

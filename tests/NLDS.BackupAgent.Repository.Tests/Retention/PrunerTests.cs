@@ -54,6 +54,26 @@ public sealed class PrunerTests
     }
 
     [Fact]
+    public async Task An_encrypted_repository_is_pruned_only_by_a_holder_of_the_key_and_what_he_records_is_believed()
+    {
+        var clock = new Testing.ManualClock(PruneBench.First);
+        var bench = new PruneBench(clock, new MemoryObjectStore(clock), key: Encryption.TestKeys.First);
+        await bench.FillAsync(20);
+        var keyless = new PruneBench(clock, bench.Store);
+        var before = await bench.KeysAsync();
+
+        (await Should.ThrowAsync<SourceException>(() => keyless.PruneAsync())).Message.ShouldContain("key");
+        BackupId.TryParse(Kept[0], out var id).ShouldBeTrue();
+        await Should.ThrowAsync<SourceException>(() => keyless.Holds.HoldAsync(bench.Layout, id, "", "me", None));
+        (await bench.KeysAsync()).ShouldBe(before);
+
+        (await bench.PruneAsync()).Left.ShouldBeEmpty();
+        (await bench.IdsAsync()).ShouldBe(Kept);
+        await bench.RequireWholeAsync(Kept, "after it");
+        (await bench.Log.ReadInventoryAsync(None)).Pruned.Sections.ShouldNotBeEmpty();
+    }
+
+    [Fact]
     public async Task A_plan_changes_nothing_and_says_what_a_prune_then_does()
     {
         var bench = new PruneBench();
