@@ -3,6 +3,8 @@ using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Postgres;
 using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Retention;
+using NLDS.BackupAgent.Schedules;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.WalFetch;
 
@@ -21,10 +23,14 @@ internal partial class Program
     internal static FeatureList House() => new FeatureList()
         .Add<StorageOptions>("Storage", static (services, configuration) => services.AddStorage(configuration))
         .Add<RepositoryOptions>("Repository", static (services, configuration) => services.AddRepository(configuration))
+        .Add<RetentionOptions>("Retention", static (services, configuration) => services.AddRetention(configuration))
         .AddSource<PostgresOptions>(
             "Postgres",
             PostgresServices.Source,
             static (services, configuration) => services.AddPostgres(configuration),
-            new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
+            [
+                new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
+                new ScheduleKeys("postgres-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
+            ],
             PostgresServices.RestoreOptions);
 }

@@ -1,4 +1,5 @@
 using NLDS.BackupAgent.Commands;
+using NLDS.BackupAgent.Schedules;
 
 namespace NLDS.BackupAgent.Health;
 
@@ -68,6 +69,8 @@ internal sealed record JobStatus
     public required string Name { get; init; }
 
     public required string Source { get; init; }
+
+    public required JobKind Kind { get; init; }
 
     public required string? Schedule { get; init; }
 

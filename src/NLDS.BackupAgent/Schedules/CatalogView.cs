@@ -32,6 +32,9 @@ internal sealed class CatalogView
         }
     }
 
+    /// <summary>When a job last succeeded: of backups the repository is the truth, whoever took them; of other work the book of runs.</summary>
+    public DateTimeOffset? LastSuccess(Job job, JobState runs) => job.Kind == JobKind.Backup ? this[job.Entry.Name]?.Newest?.Manifest.Ended : runs.LastSuccess;
+
     public void Read(SourceListing listing)
     {
         lock (gate)

@@ -1,5 +1,3 @@
-using NLDS.BackupAgent.Configuration;
-using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Schedules;
@@ -27,17 +25,14 @@ internal sealed record JobState
 }
 
 /// <summary>The book of runs; it also sees to it that a job never runs twice at once. May be used from any thread.</summary>
-internal sealed class JobLedger(SourceCatalog sources, AgentConfiguration configuration, TimeProvider time)
+internal sealed class JobLedger(IReadOnlyList<Job> jobs, TimeProvider time)
 {
     private readonly Lock gate = new();
     private readonly Dictionary<string, JobState> states = [];
 
-    public IReadOnlyList<BackupJob> Jobs { get; } = [.. sources.Enabled
-        .Where(entry => entry.Snapshot is not null)
-        .Select(entry => (Entry: entry, Schedule: configuration.Schedules().FirstOrDefault(schedule => schedule.Source == entry.Name)))
-        .Select(job => new BackupJob(job.Schedule?.Job ?? job.Entry.Name, job.Entry, job.Schedule))];
+    public IReadOnlyList<Job> Jobs { get; } = jobs;
 
-    public JobState this[BackupJob job]
+    public JobState this[Job job]
     {
         get
         {
@@ -49,7 +44,7 @@ internal sealed class JobLedger(SourceCatalog sources, AgentConfiguration config
     }
 
     /// <summary>False when a run is under way.</summary>
-    public bool TryBegin(BackupJob job)
+    public bool TryBegin(Job job)
     {
         lock (gate)
         {
@@ -64,11 +59,11 @@ internal sealed class JobLedger(SourceCatalog sources, AgentConfiguration config
         }
     }
 
-    public void Progress(BackupJob job, TransferProgress progress) => Change(job, state => state with { Progress = progress });
+    public void Progress(Job job, TransferProgress progress) => Change(job, state => state with { Progress = progress });
 
-    public void Succeed(BackupJob job) => End(job, (state, now) => state with { LastSuccess = now, FailuresInARow = 0, LastError = null });
+    public void Succeed(Job job) => End(job, (state, now) => state with { LastSuccess = now, FailuresInARow = 0, LastError = null });
 
-    public void Fail(BackupJob job, string message) => End(job, (state, now) => state with
+    public void Fail(Job job, string message) => End(job, (state, now) => state with
     {
         Failures = state.Failures + 1,
         FailuresInARow = state.FailuresInARow + 1,
@@ -76,13 +71,13 @@ internal sealed class JobLedger(SourceCatalog sources, AgentConfiguration config
         LastError = message,
     });
 
-    private void End(BackupJob job, Func<JobState, DateTimeOffset, JobState> outcome)
+    private void End(Job job, Func<JobState, DateTimeOffset, JobState> outcome)
     {
         var now = time.GetUtcNow();
         Change(job, state => outcome(state, now) with { RunningSince = null, Progress = null, LastDuration = now - state.RunningSince });
     }
 
-    private void Change(BackupJob job, Func<JobState, JobState> change)
+    private void Change(Job job, Func<JobState, JobState> change)
     {
         lock (gate)
         {

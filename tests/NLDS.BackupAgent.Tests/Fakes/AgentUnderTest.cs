@@ -27,7 +27,7 @@ internal sealed class AgentUnderTest : IDisposable
                 services.AddSingleton<IContinuousSource>(Source);
                 services.AddSingleton<IWalFetcher>(Source);
             },
-            new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
+            [new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone")],
             [new RestoreOption("tablespace", "OLD=NEW", "Move a tablespace", AllowsMany: true)]);
     }
 
