@@ -3,6 +3,7 @@ using System.Text.Json.Serialization.Metadata;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Documents;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
@@ -71,10 +72,15 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     }
 
     /// <summary>The log of a continuous source.</summary>
-    public LogArchive OpenLog(string folder, ILogNaming naming) => new(Store, folder, naming, Codec, Options.CompressionLevel);
+    /// <param name="writer">The lease of the source, for whoever writes: without it nothing is changed. Null to read.</param>
+    public LogArchive OpenLog(string folder, ILogNaming naming, WriterLease? writer = null) =>
+        new(writer?.Fence(Store) ?? Store, folder, naming, Codec, Options.CompressionLevel);
 
     /// <summary>Begins a backup under an id of its own: now, or the next free second.</summary>
-    public async Task<BackupSession> BeginBackupAsync(SnapshotLayout layout, CancellationToken cancellationToken)
+    public Task<BackupSession> BeginBackupAsync(SnapshotLayout layout, CancellationToken cancellationToken) => BeginBackupAsync(layout, null, cancellationToken);
+
+    /// <param name="writer">The lease that must still be this process's when the backup is sealed; null for one that is taken beside the agent that holds it.</param>
+    public async Task<BackupSession> BeginBackupAsync(SnapshotLayout layout, WriterLease? writer, CancellationToken cancellationToken)
     {
         var (began, session) = (Clock.GetUtcNow(), Guid.NewGuid());
         var id = BackupId.At(began);
@@ -83,7 +89,7 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
             var claim = new BackupClaim(layout.Source, id.ToString(), began, AgentVersion, session);
             if (await Documents.PutAsync(layout.Claim(id), claim, BackupJson.Default.BackupClaim, cancellationToken))
             {
-                return new BackupSession(this, layout, id, began);
+                return new BackupSession(this, layout, id, began, writer);
             }
         }
 

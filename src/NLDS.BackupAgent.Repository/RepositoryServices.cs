@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -13,6 +15,8 @@ public static class RepositoryServices
     {
         services.AddOptions<RepositoryOptions>().Bind(configuration.GetSection(RepositoryOptions.Section));
         services.AddSingleton<IRepositoryCheck, StoreCheck>();
+        services.TryAddSingleton(AgentIdentity.OfThisProcess(Environment.MachineName));
+        services.AddSingleton<WriterLeases>();
         return services.AddSingleton(provider => new BackupRepository(
             provider.GetRequiredService<IObjectStore>(),
             provider.GetRequiredService<IOptions<RepositoryOptions>>().Value,

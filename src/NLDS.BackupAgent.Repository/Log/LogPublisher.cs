@@ -29,6 +29,7 @@ internal sealed class LogPublisher(LogArchive archive, Action<LogRange> durable)
         OpenSegment segment, LogPiece piece, LogSeal seal, IReadOnlyList<LogMark> marks, Task lastChunk, CancellationToken cancellationToken)
     {
         await using var owned = segment;
+        await archive.RequireWriterAsync(cancellationToken);
         var frame = await PutSealBesideAsync(piece, seal, cancellationToken);
         if (!await segment.SealAsync(frame, cancellationToken))
         {

@@ -28,6 +28,8 @@ internal sealed class RetryingObjectStore : IObjectStore, IDisposable
 
     public int PartBytes => inner.PartBytes;
 
+    public bool? RefusesReplacement => inner.RefusesReplacement;
+
     public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         policy.RunAsync(Call("put", key, content.Length), token => inner.PutIfAbsentAsync(key, content, token), cancellationToken);
 

@@ -41,6 +41,8 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
 
     public int PartBytes { get; }
 
+    public bool? RefusesReplacement => Conditional.AreHonoured ? true : Conditional.AreUseless ? false : null;
+
     internal string Bucket { get; }
 
     internal S3Client Client { get; }

@@ -14,6 +14,8 @@ public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore, IDispo
 
     public string Description => inner.Description;
 
+    public bool? RefusesReplacement => inner.RefusesReplacement;
+
     /// <summary>How many calls were made.</summary>
     public int Calls => Volatile.Read(ref calls);
 
