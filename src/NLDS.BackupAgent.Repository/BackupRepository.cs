@@ -151,6 +151,26 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
             : await Documents.ReadAsync(IdentityKey(source), type, cancellationToken);
     }
 
+    /// <summary>Records for ever that a copy of a source took the original's place here. Recording the same again changes nothing.</summary>
+    /// <param name="id">Names the copy; part of the key.</param>
+    public async Task RecordAdoptionAsync<T>(string source, string id, T adoption, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        await Documents.PutAsync(new ObjectKey($"{AdoptionPrefix(source)}{id}.json"), adoption, type, cancellationToken);
+
+    /// <summary>All adoptions of a source.</summary>
+    /// <exception cref="NotRestorableException">One is damaged: it is not known who may write.</exception>
+    public async Task<IReadOnlyList<T>> ListAdoptionsAsync<T>(string source, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        var found = new List<T>();
+        await foreach (var entry in Store.ListAsync(AdoptionPrefix(source), null, cancellationToken))
+        {
+            found.Add(await Documents.ReadAsync(entry.Key, type, cancellationToken));
+        }
+
+        return found;
+    }
+
+    private static string AdoptionPrefix(string source) => $"{source}/adopted/";
+
     private static ObjectKey IdentityKey(string source) => new($"{source}/identity.json");
 
     private async Task<SealedBackup> ReadManifestAsync(ObjectKey key, BackupId id, SnapshotLayout layout, CancellationToken cancellationToken)

@@ -16,6 +16,7 @@ public static class RepositoryServices
         services.AddOptions<RepositoryOptions>().Bind(configuration.GetSection(RepositoryOptions.Section));
         services.AddSingleton<IRepositoryCheck, StoreCheck>();
         services.TryAddSingleton(AgentIdentity.OfThisProcess(Environment.MachineName));
+        services.TryAddSingleton(AdoptionConsent.None);
         services.AddSingleton<WriterLeases>();
         return services.AddSingleton(provider => new BackupRepository(
             provider.GetRequiredService<IObjectStore>(),
