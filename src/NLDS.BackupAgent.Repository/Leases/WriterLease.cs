@@ -29,6 +29,9 @@ public sealed partial class WriterLease : IAsyncDisposable
     /// <summary>This process holds it, as far as it knows.</summary>
     public bool IsHeld => held is { Lost: null };
 
+    /// <summary>How often whoever waits for it should look.</summary>
+    public TimeSpan LookEvery => timing.Look;
+
     /// <summary>Looks once whether the lease is to be had, and takes it. Called again and again it waits for a silent holder to lapse.</summary>
     /// <exception cref="ObjectStoreException">The store could not be asked.</exception>
     public async Task<LeaseAnswer> TryHoldAsync(CancellationToken cancellationToken)

@@ -21,10 +21,10 @@ internal sealed class CommandSession(AgentConfiguration configuration, ServicePr
 
     public ConsoleProgress Progress { get; } = new(around);
 
-    public static CommandSession Open(AgentConfiguration configuration, Surroundings around, SecretScrubber scrubber)
+    public static CommandSession Open(AgentConfiguration configuration, Surroundings around, SecretScrubber scrubber, bool adopts = false)
     {
         var services = new ServiceCollection();
-        services.AddFeatures(configuration, around, scrubber);
+        services.AddFeatures(configuration, around, scrubber, adopts);
         services.AddLogging(logging => logging.AddLines(configuration, around, LogLevel.Warning));
         return new CommandSession(configuration, services.BuildServiceProvider(), around);
     }

@@ -12,7 +12,7 @@ public sealed class TailLoopTests : IDisposable
     private readonly CancellationTokenSource stop = new();
     private readonly TailLoop loop;
 
-    public TailLoopTests() => loop = new TailLoop(source, time, () => 1, NullLogger.Instance);
+    public TailLoopTests() => loop = new TailLoop(source, null, time, () => 1, NullLogger.Instance);
 
     public void Dispose() => stop.Dispose();
 
