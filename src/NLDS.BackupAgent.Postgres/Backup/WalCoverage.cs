@@ -25,7 +25,7 @@ internal sealed partial class WalCoverage(
     private static readonly TimeSpan ListingPoll = TimeSpan.FromSeconds(2);
 
     /// <summary>Without any progress of the durable log for this long a backup is given up: it would never become consistent.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(5);
 
     public async Task<TailedLog> EnsureTailedAsync(CancellationToken cancellationToken)
     {

@@ -38,7 +38,15 @@ internal sealed partial class LineageGuard(
             throw new SourceException($"The restored server is still recovering, up to {server.Identity.Position} so far. Waiting until it has its own timeline.", isPermanent: false);
         }
 
-        await RequireSameFilesAsync(server, archive, inventory, cancellationToken);
+        // Two copies of one moment have the same number and even the same history file, and differ from then on: the first to be adopted has it.
+        if (NewestTimeline(inventory, adoptions) == server.History.Timeline)
+        {
+            throw new SourceException(
+                $"The server of restore {restored} cannot be adopted: the repository has timeline {server.History.Timeline} of another server. "
+                + "Restore again and adopt that one, or give this server a Storage prefix of its own.",
+                isPermanent: true);
+        }
+
         if (isEmpty || consent.TryUse(restored.ToString()))
         {
             await AdoptAsync(server, restored, cancellationToken);
@@ -137,21 +145,6 @@ internal sealed partial class LineageGuard(
 
         var history = TimelineHistory.Parse(newest, Encoding.UTF8.GetString(await archive.ReadFileAsync(name, cancellationToken)));
         return history.Ancestors.LastOrDefault(a => server.Contains(a.Timeline)) is { } last ? (last.Timeline, last.SwitchPoint, successor) : null;
-    }
-
-    /// <summary>Two copies that were promoted apart have the same timeline number and other histories; the first to be adopted has it.</summary>
-    private static async Task RequireSameFilesAsync(ServerLineage server, LogArchive archive, LogInventory inventory, CancellationToken cancellationToken)
-    {
-        foreach (var file in server.Files.Where(file => inventory.Files.ContainsKey(file.FileName)))
-        {
-            if (!(await archive.ReadFileAsync(file.FileName, cancellationToken)).AsSpan().SequenceEqual(file.Content))
-            {
-                throw new SourceException(
-                    $"This server cannot be adopted: the repository has another {file.FileName}, so another server took that timeline. "
-                    + "Restore again and adopt that one, or give this server a Storage prefix of its own.",
-                    isPermanent: true);
-            }
-        }
     }
 
     private async Task AdoptAsync(ServerLineage server, RestoreId restored, CancellationToken cancellationToken)

@@ -33,7 +33,7 @@ internal sealed class TestAgent : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly AgentIdentity identity;
 
-    private TestAgent(PostgresOptions options, IObjectStore store, TailTiming timing, AdoptionConsent consent)
+    private TestAgent(PostgresOptions options, IObjectStore store, TailTiming timing, AdoptionConsent consent, TimeSpan patience)
     {
         Options = options;
         Store = new FaultyObjectStore(store);
@@ -43,10 +43,10 @@ internal sealed class TestAgent : IAsyncDisposable
         var number = Interlocked.Increment(ref processes);
         identity = new AgentIdentity($"agent {number}", "test", new ProcessIdentity("test", "pid:[1]", number, 1));
         Alive[identity.Process] = true;
-        Leases = new WriterLeases(Repository, identity, LeaseTiming.Default, process => Alive[process], NullLogger<WriterLeases>.Instance);
+        Leases = new WriterLeases(Repository, identity, LeaseTiming.Default with { Fresh = TimeSpan.Zero }, process => Alive[process], NullLogger<WriterLeases>.Instance);
         var guard = new LineageGuard(Catalog, consent, identity, TimeProvider.System, NullLogger<LineageGuard>.Instance);
         Tail = new WalTail(options, Catalog, Sql, Leases, guard, TimeProvider.System, NullLogger<WalTail>.Instance) { Timing = timing };
-        var coverage = new WalCoverage(options, Tail, Catalog, Sql, Leases, TimeProvider.System, NullLogger<WalCoverage>.Instance);
+        var coverage = new WalCoverage(options, Tail, Catalog, Sql, Leases, TimeProvider.System, NullLogger<WalCoverage>.Instance) { Patience = patience };
         Taker = new BaseBackupTaker(options, Repository, Catalog, Sql, coverage, guard, TimeProvider.System, NullLogger<BaseBackupTaker>.Instance);
     }
 
@@ -74,7 +74,8 @@ internal sealed class TestAgent : IAsyncDisposable
 
     /// <summary>An agent that does not tail yet.</summary>
     public static TestAgent For(
-        PostgresServer server, IObjectStore store, Action<PostgresOptions>? configure = null, TailTiming? timing = null, AdoptionConsent? consent = null)
+        PostgresServer server, IObjectStore store, Action<PostgresOptions>? configure = null, TailTiming? timing = null, AdoptionConsent? consent = null,
+        TimeSpan? patience = null)
     {
         var options = new PostgresOptions
         {
@@ -86,7 +87,7 @@ internal sealed class TestAgent : IAsyncDisposable
             Wal = { FlushInterval = TimeSpan.FromMilliseconds(100) },
         };
         configure?.Invoke(options);
-        return new TestAgent(options, store, timing ?? Impatient, consent ?? AdoptionConsent.None);
+        return new TestAgent(options, store, timing ?? Impatient, consent ?? AdoptionConsent.None, patience ?? TimeSpan.FromMinutes(5));
     }
 
     public static TestAgent Start(
