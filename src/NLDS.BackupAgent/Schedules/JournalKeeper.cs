@@ -16,7 +16,11 @@ internal sealed partial class JournalKeeper(
     /// <summary>No run waits longer for its mark; the store's own retries go on for minutes.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
+    /// <summary>What the start of the agent waits for the journal, so that the first question for its metrics finds the counters.</summary>
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(2);
+
     private readonly SemaphoreSlim turn = new(1, 1);
+    private readonly TaskCompletionSource looked = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Those whose journal this agent has made its own, by holding the lease when it read it.</summary>
     private readonly HashSet<string> owned = [];
@@ -30,6 +34,17 @@ internal sealed partial class JournalKeeper(
     /// <summary>The end mark; not with the run's token, which may just have ended it.</summary>
     public Task EndAsync(Job job) => WriteAsync(job, CancellationToken.None);
 
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await base.StartAsync(cancellationToken);
+        if (journal is null)
+        {
+            return;
+        }
+
+        await looked.Task.WaitAsync(StartPatience, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
     public override void Dispose()
     {
         turn.Dispose();
@@ -38,8 +53,13 @@ internal sealed partial class JournalKeeper(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        if (journal is null)
+        {
+            return;
+        }
+
         var unread = ledger.Jobs.ToList();
-        while (journal is not null && !stoppingToken.IsCancellationRequested)
+        while (!stoppingToken.IsCancellationRequested)
         {
             foreach (var job in ledger.Jobs.Where(job => unread.Contains(job) || Holds(job) != owned.Contains(job.Name)).ToList())
             {
@@ -49,6 +69,7 @@ internal sealed partial class JournalKeeper(
                 }
             }
 
+            looked.TrySetResult();
             await Task.Delay(LookEvery, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
