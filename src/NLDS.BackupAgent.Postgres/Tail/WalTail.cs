@@ -114,6 +114,7 @@ internal sealed partial class WalTail(
         await lease.RequireAsync(stopping);
         await catalog.BindAsync(server.SystemIdentifier, size, stopping);
         var archive = catalog.OpenLog(size, lease);
+        await archive.PrepareAsync(stopping);
         var lineage = await ServerLineage.ReadAsync(connection, server, stopping);
         var history = lineage.History;
         var inventory = await archive.ReadInventoryAsync(stopping);

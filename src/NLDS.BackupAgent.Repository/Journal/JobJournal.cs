@@ -12,7 +12,7 @@ public sealed class JobJournal(BackupRepository repository)
     {
         try
         {
-            var found = await repository.Documents.FindAsync(Key(job), JournalJson.Default.JournalDocument, cancellationToken);
+            var found = await repository.Documents.FindRegisterAsync(Key(job), JournalJson.Default.JournalDocument, cancellationToken);
             return (found ?? JournalDocument.Empty(job), false);
         }
         catch (NotRestorableException)

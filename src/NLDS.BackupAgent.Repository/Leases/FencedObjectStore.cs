@@ -12,15 +12,22 @@ internal sealed class FencedObjectStore(IObjectStore inner, WriterLease lease) :
 
     public int PartBytes => inner.PartBytes;
 
+    public int ParallelUploads => inner.ParallelUploads;
+
+    public int ParallelDownloads => inner.ParallelDownloads;
+
     public bool? RefusesReplacement => inner.RefusesReplacement;
 
     /// <summary>For what is immutable too but must not be mistaken for the work of the newest holder.</summary>
     public Task RequireNewestAsync(CancellationToken cancellationToken) => lease.RequireAsync(cancellationToken);
 
-    public async Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+        PutIfAbsentAsync(key, content, Protection.None, cancellationToken);
+
+    public async Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, Protection protection, CancellationToken cancellationToken)
     {
         await lease.RequireTimelyAsync(cancellationToken);
-        return await inner.PutIfAbsentAsync(key, content, cancellationToken);
+        return await inner.PutIfAbsentAsync(key, content, protection, cancellationToken);
     }
 
     public async Task ReplaceAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
@@ -29,10 +36,12 @@ internal sealed class FencedObjectStore(IObjectStore inner, WriterLease lease) :
         await inner.ReplaceAsync(key, content, cancellationToken);
     }
 
-    public async Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken)
+    public Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken) => BeginUploadAsync(key, Protection.None, cancellationToken);
+
+    public async Task<IObjectUpload> BeginUploadAsync(ObjectKey key, Protection protection, CancellationToken cancellationToken)
     {
         await lease.RequireTimelyAsync(cancellationToken);
-        return await inner.BeginUploadAsync(key, cancellationToken);
+        return await inner.BeginUploadAsync(key, protection, cancellationToken);
     }
 
     public Task<Stream> OpenReadAsync(ObjectKey key, long offset, long? length, CancellationToken cancellationToken) =>
@@ -47,5 +56,16 @@ internal sealed class FencedObjectStore(IObjectStore inner, WriterLease lease) :
     {
         await lease.RequireAsync(cancellationToken);
         await inner.DeleteAsync(keys, cancellationToken);
+    }
+
+    public Task RequireProtectionAsync(CancellationToken cancellationToken) => inner.RequireProtectionAsync(cancellationToken);
+
+    public Task<IReadOnlyList<UnfinishedUpload>> ListUnfinishedUploadsAsync(DateTimeOffset before, CancellationToken cancellationToken) =>
+        inner.ListUnfinishedUploadsAsync(before, cancellationToken);
+
+    public async Task AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancellationToken)
+    {
+        await lease.RequireAsync(cancellationToken);
+        await inner.AbortUploadAsync(upload, cancellationToken);
     }
 }
