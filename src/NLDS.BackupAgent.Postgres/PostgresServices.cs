@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Checks;
+using NLDS.BackupAgent.Postgres.Lineage;
 using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Tail;
 using NLDS.BackupAgent.Postgres.Verification;
@@ -28,6 +29,7 @@ public static class PostgresServices
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<PostgresOptions>>().Value);
         services.AddSingleton<PostgresSql>();
         services.AddSingleton<PostgresCatalog>();
+        services.AddSingleton<LineageGuard>();
         services.AddSingleton<WalTail>();
         services.AddSingleton<WalCoverage>();
         services.AddSingleton<BaseBackupTaker>();

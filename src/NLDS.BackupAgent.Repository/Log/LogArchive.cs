@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Encryption;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
@@ -280,6 +281,10 @@ public sealed class LogArchive
     internal static LogDivergedException Diverged(IObjectStore store, ObjectKey key) => new(
         $"The log that the server sends differs from '{key}' in {store.Description}: the same positions hold other bytes. "
         + "This server is a copy or was set back; nothing was changed. Give it a repository of its own.");
+
+    /// <summary>Before a whole segment is sealed, for an archive that is written under a lease: this process must still be the one that writes.</summary>
+    internal Task RequireWriterAsync(CancellationToken cancellationToken) =>
+        store is FencedObjectStore fenced ? fenced.RequireNewestAsync(cancellationToken) : Task.CompletedTask;
 
     internal Task ConfirmAsync(LogConfirmation confirmation, CancellationToken cancellationToken) => documents.ReplaceAsync(
         ConfirmationKey, confirmation, LogJson.Default.LogConfirmation, cancellationToken);

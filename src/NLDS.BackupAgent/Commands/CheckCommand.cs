@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Runtime.CompilerServices;
+using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Output;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -46,7 +48,7 @@ internal static class CheckCommand
         yield return new("agent", "configuration", CheckVerdict.Good, "read without a fault.");
         var looks = session.Services.GetServices<IRepositoryCheck>()
             .Select(check => (check.Name, Findings: (Func<IAsyncEnumerable<CheckFinding>>)(() => check.CheckAsync(cancellationToken))))
-            .Concat(session.Sources.Enabled.Select(entry => (entry.Name, Findings: (Func<IAsyncEnumerable<CheckFinding>>)(() => entry.Source.CheckAsync(cancellationToken)))));
+            .Concat(session.Sources.Enabled.Select(entry => (entry.Name, Findings: (Func<IAsyncEnumerable<CheckFinding>>)(() => CheckAsync(session, entry, cancellationToken)))));
         foreach (var (name, find) in looks)
         {
             await foreach (var finding in Surviving(find, cancellationToken))
@@ -58,6 +60,20 @@ internal static class CheckCommand
         if (!session.Sources.Enabled.Any())
         {
             yield return new("agent", "sources", CheckVerdict.Warning, "none is enabled, so nothing is backed up. Set Enabled to true in a source's section.");
+        }
+    }
+
+    private static async IAsyncEnumerable<CheckFinding> CheckAsync(
+        CommandSession session, SourceEntry entry, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var finding in entry.Source.CheckAsync(cancellationToken))
+        {
+            yield return finding;
+        }
+
+        if (session.Services.GetService<WriterLeases>() is { } leases)
+        {
+            yield return new CheckFinding("lease", CheckVerdict.Good, await leases.For(entry.Name).DescribeAsync(cancellationToken));
         }
     }
 

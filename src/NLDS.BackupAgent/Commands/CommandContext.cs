@@ -28,6 +28,12 @@ internal sealed class CommandContext
         Recursive = true,
     };
 
+    /// <summary>For the verbs that write for a server.</summary>
+    public Option<bool> Adopt { get; } = new("--adopt")
+    {
+        Description = "The server was restored from a backup and takes the original's place; said once, it is recorded",
+    };
+
     public IEnumerable<string> SourceNames => Features.Sources.Select(feature => feature.Source!);
 
     public static Option<bool> JsonOption() => new("--json") { Description = "Print one JSON document and nothing else on standard output" };
@@ -43,7 +49,7 @@ internal sealed class CommandContext
     {
         command.SetAction((parse, cancellationToken) => Answering(async () =>
         {
-            await using var session = CommandSession.Open(Load(parse), Around, Scrubber, adapt);
+            await using var session = CommandSession.Open(Load(parse), Around, Scrubber, parse.GetValue(Adopt), adapt);
             return await work(session, parse, cancellationToken);
         }));
         return command;

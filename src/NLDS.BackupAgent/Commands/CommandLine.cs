@@ -19,6 +19,7 @@ internal sealed class CommandLine
         root = new RootCommand("Continuous backup and disaster recovery of N.L.D.S. Without a verb it runs the agent.")
         {
             context.ConfigFile,
+            context.Adopt,
             RunCommand.Create(context),
             CheckCommand.Create(context),
             BackupCommand.Create(context),

@@ -1,5 +1,6 @@
 using NLDS.BackupAgent.Configuration;
 using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Repository.Journal;
 using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 using Quartz;
@@ -12,7 +13,9 @@ internal static class ScheduleServices
     public static IServiceCollection AddSchedules(this IServiceCollection services, AgentConfiguration configuration, TimeProvider time)
     {
         services.AddSingleton<CatalogView>();
-        services.AddSingleton(provider => new JobLedger([.. JobsOf(provider)], time));
+        services.AddSingleton(provider => new JobLedger([.. JobsOf(provider)], time, isJournaled: provider.GetService<JobJournal>() is not null));
+        services.AddSingleton<JournalKeeper>();
+        services.AddHostedService(provider => provider.GetRequiredService<JournalKeeper>());
         services.AddSingleton<JobRunner>();
         services.AddHostedService<SnapshotWatch>();
         services.AddTransient<ScheduledJob>();

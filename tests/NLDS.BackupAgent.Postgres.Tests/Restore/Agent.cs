@@ -33,7 +33,8 @@ internal sealed class Agent : IAsyncDisposable
     /// <param name="server">What to tail; null for an agent that only restores.</param>
     /// <param name="overrides">Configuration on top of what a test wants usually.</param>
     public static Agent For(
-        PostgresServer? server, IObjectStore store, IReadOnlyDictionary<string, string?>? overrides = null, TargetSpace? space = null, TimeProvider? clock = null)
+        PostgresServer? server, IObjectStore store, IReadOnlyDictionary<string, string?>? overrides = null, TargetSpace? space = null, TimeProvider? clock = null,
+        AdoptionConsent? consent = null)
     {
         var settings = new Dictionary<string, string?>
         {
@@ -51,7 +52,7 @@ internal sealed class Agent : IAsyncDisposable
         }
 
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
-        var services = new ServiceCollection().AddLogging().AddSingleton(clock ?? TimeProvider.System).AddSingleton(store);
+        var services = new ServiceCollection().AddLogging().AddSingleton(clock ?? TimeProvider.System).AddSingleton(store).AddSingleton(consent ?? AdoptionConsent.None);
         services.AddRepository(configuration).AddRetention(configuration).AddPostgres(configuration);
         if (space is not null)
         {
