@@ -15,11 +15,15 @@ internal sealed class LeaseFolder(IObjectStore store, string source)
 {
     private const string Suffix = ".json";
     private const string BeatSuffix = ".beat.json";
+    private const string Name = "/lease/";
 
     private readonly DocumentStore documents = new(store);
-    private readonly string prefix = $"{source}/lease/";
+    private readonly string prefix = source + Name;
 
     public string Source => source;
+
+    /// <summary>Is this a prefix of leases' keys?</summary>
+    public static bool Holds(string prefix) => prefix.EndsWith(Name, StringComparison.Ordinal);
 
     public string StoreDescription => store.Description;
 
