@@ -21,7 +21,8 @@ public static class PostgresServices
     public static IReadOnlyList<RestoreOption> RestoreOptions { get; } =
         [new RestoreOption(RestoreOptionNames.Tablespace, "OLD=NEW", "Put the tablespace of directory OLD into directory NEW.", AllowsMany: true)];
 
-    /// <summary>Adds PostgreSQL as <see cref="ISnapshotSource"/>, <see cref="IContinuousSource"/> and <see cref="IWalFetcher"/>.</summary>
+    /// <summary>Adds PostgreSQL as <see cref="ISnapshotSource"/>, <see cref="IContinuousSource"/>,
+    /// <see cref="IRetainedSource"/> and <see cref="IWalFetcher"/>.</summary>
     public static IServiceCollection AddPostgres(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddOptions<PostgresOptions>().Bind(configuration.GetSection(PostgresOptions.Section));
@@ -40,6 +41,7 @@ public static class PostgresServices
         services.AddSingleton<PostgresSource>();
         services.AddSingleton<ISnapshotSource>(provider => provider.GetRequiredService<PostgresSource>());
         services.AddSingleton<IContinuousSource>(provider => provider.GetRequiredService<PostgresSource>());
+        services.AddSingleton<IRetainedSource>(provider => provider.GetRequiredService<PostgresSource>());
         return services.AddSingleton<IWalFetcher, WalFetcher>();
     }
 }

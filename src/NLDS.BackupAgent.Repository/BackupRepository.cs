@@ -135,11 +135,19 @@ public sealed class BackupRepository
                 {
                     damaged.Add(new DamagedBackup(id, entry.Key.Value, damage.Message));
                 }
+                catch (ObjectNotFoundException)
+                {
+                    // Retention removed it after it was listed: the backup does not exist any more.
+                }
             }
         }
 
         return new BackupListing<SealedBackup>([.. found.OrderBy(b => b.Id)], damaged);
     }
+
+    /// <summary>Whether a backup's manifest is there now: what was listed may have been removed since.</summary>
+    public async Task<bool> ExistsAsync(SnapshotLayout layout, BackupId id, CancellationToken cancellationToken) =>
+        await Store.HeadAsync(layout.Manifest(id), cancellationToken) is not null;
 
     /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>
     public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, Store.ParallelDownloads, Keys);

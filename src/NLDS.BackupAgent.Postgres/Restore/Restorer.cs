@@ -186,6 +186,7 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
             {
                 var path = Path.Combine(directory, file.Segment.Name);
                 await WalFileWriter.WriteAsync(archive, file, path, plan.Backup.Details.SystemIdentifier, token);
+                BeginWriteBack(path, size);
                 owner.Apply(path);
                 progress.Report(new TransferProgress("write-ahead log", Interlocked.Add(ref done, size.Bytes), total));
             });
@@ -193,6 +194,12 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
         {
             WriteFile(Path.Combine(directory, name), await archive.ReadFileAsync(name, cancellationToken), owner);
         }
+    }
+
+    private static void BeginWriteBack(string path, WalSegmentSize size)
+    {
+        using var file = File.OpenHandle(path);
+        UnixFiles.BeginWriteBack(file, 0, size.Bytes);
     }
 
     private static void WriteConfiguration(PostgresRestorePlan plan, FileOwner owner, RestoreId restore)

@@ -4,12 +4,16 @@ using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Output;
 using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Commands;
 
 /// <summary><c>check</c>: everything that backups and restores need, every fault at once. A configuration fault ends it before, with all of those.</summary>
 internal static class CheckCommand
 {
+    /// <summary>A store that has not done so small a thing in this time has a fault to report. The daemon would go on trying, but here somebody waits.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+
     public static Command Create(CommandContext context)
     {
         var json = CommandContext.JsonOption();
@@ -30,7 +34,13 @@ internal static class CheckCommand
             var worst = findings.Select(finding => finding.Verdict).DefaultIfEmpty(CheckVerdict.Good).Max();
             session.Out.WriteLine(asJson ? Report.Json(new CheckDocument(worst, findings)) : Summary(findings));
             return worst == CheckVerdict.Fault ? ExitCode.Failed : ExitCode.Done;
-        });
+        }, services => services.PostConfigure<StorageOptions>(storage => Hurry(storage.Retry)));
+    }
+
+    private static void Hurry(RetryOptions retry)
+    {
+        retry.TotalBudget = retry.TotalBudget < Patience ? retry.TotalBudget : Patience;
+        retry.AttemptTimeout = retry.AttemptTimeout < retry.TotalBudget ? retry.AttemptTimeout : retry.TotalBudget;
     }
 
     private static async IAsyncEnumerable<CheckDocument.Finding> FindAsync(CommandSession session, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.WalFetch;
 
 namespace NLDS.BackupAgent.Commands;
 
@@ -24,8 +25,12 @@ internal sealed class CommandLine
             BackupCommand.Create(context),
             ListCommand.Create(context),
             VerifyCommand.Create(context),
+            PruneCommand.Create(context),
+            HoldCommand.CreateHold(context),
+            HoldCommand.CreateRelease(context),
             RestoreCommand.Create(context),
             WalFetchCommand.Create(context),
+            ReadAheadCommand.Create(context),
             StatusCommand.Create(context),
             VersionCommand.Create(context),
         };
@@ -34,7 +39,7 @@ internal sealed class CommandLine
 
     public async Task<int> InvokeAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
-        if (!WalFetchCommand.IsMeantBy(arguments))
+        if (!WalFetchArguments.AreMeantBy(arguments))
         {
             return await context.Answering(() => ParseAndInvokeAsync(arguments, cancellationToken));
         }

@@ -1,6 +1,8 @@
 using NLDS.BackupAgent.Configuration;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Repository.Journal;
+using NLDS.BackupAgent.Repository.Retention;
+using NLDS.BackupAgent.Repository.Sources;
 using Quartz;
 
 namespace NLDS.BackupAgent.Schedules;
@@ -37,6 +39,11 @@ internal static class ScheduleServices
     private static IEnumerable<Job> JobsOf(IServiceProvider provider)
     {
         var (sources, configuration) = (provider.GetRequiredService<SourceCatalog>(), provider.GetRequiredService<AgentConfiguration>());
-        return SnapshotJobs.Of(sources, configuration, provider.GetRequiredService<CatalogView>());
+        return
+        [
+            .. SnapshotJobs.Of(sources, configuration, provider.GetRequiredService<CatalogView>()),
+            .. PruneJobs.Of(
+                sources, configuration.Schedules(), provider.GetServices<IRetainedSource>(), provider.GetRequiredService<Pruner>, provider.GetRequiredService<RetentionOptions>),
+        ];
     }
 }

@@ -4,6 +4,7 @@ using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
@@ -22,6 +23,10 @@ internal sealed class Agent : IAsyncDisposable
     public PostgresSource Source => services.GetRequiredService<PostgresSource>();
 
     public PostgresCatalog Catalog => services.GetRequiredService<PostgresCatalog>();
+
+    public Pruner Pruner => services.GetRequiredService<Pruner>();
+
+    public BackupHolds Holds => services.GetRequiredService<BackupHolds>();
 
     public IWalFetcher Fetcher => services.GetRequiredService<IWalFetcher>();
 
@@ -48,7 +53,7 @@ internal sealed class Agent : IAsyncDisposable
 
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
         var services = new ServiceCollection().AddLogging().AddSingleton(clock ?? TimeProvider.System).AddSingleton(store).AddSingleton(consent ?? AdoptionConsent.None);
-        services.AddRepository(configuration).AddPostgres(configuration);
+        services.AddRepository(configuration).AddRetention(configuration).AddPostgres(configuration);
         if (space is not null)
         {
             services.AddSingleton(space);
