@@ -20,7 +20,7 @@ public static class RepositoryServices
         services.AddSingleton<IRepositoryCheck, StoreCheck>();
         services.AddSingleton<IRepositoryCheck>(provider => new EncryptionCheck(
             provider.GetRequiredService<IObjectStore>(), provider.GetRequiredService<IOptions<RepositoryOptions>>().Value.Encryption.Keyring()));
-        services.TryAddSingleton(AgentIdentity.OfThisProcess(Environment.MachineName));
+        services.TryAddSingleton(_ => AgentIdentity.OfThisProcess(Environment.MachineName));
         services.TryAddSingleton(AdoptionConsent.None);
         services.AddSingleton<WriterLeases>();
         services.AddSingleton<JobJournal>();

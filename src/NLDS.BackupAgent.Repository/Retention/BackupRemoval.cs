@@ -8,14 +8,12 @@ namespace NLDS.BackupAgent.Repository.Retention;
 /// Removes one backup so that at every moment it either exists whole or not at all: first the tombstone, which names what belongs to it, then the manifest, then
 /// the objects, then the documents about it, at last the tombstone. Wherever it breaks off, the next prune goes on.
 /// </summary>
-internal sealed class BackupRemoval(BackupRepository repository, SnapshotLayout layout, BackupId id, PruneBudget budget)
+internal sealed class BackupRemoval(BackupRepository repository, IObjectStore store, SnapshotLayout layout, BackupId id, PruneBudget budget)
 {
     /// <summary>What tells of a backup goes after what it tells of; a dead session's remains are known by their claim.</summary>
     private static readonly HashSet<string> Last = [SnapshotLayout.ClaimName, SnapshotLayout.HoldName, SnapshotLayout.ProofName];
 
-    private readonly Removal removal = new(repository.Store);
-
-    private IObjectStore Store => repository.Store;
+    private readonly Removal removal = new(store);
 
     public int Objects => removal.Objects;
 
@@ -45,9 +43,9 @@ internal sealed class BackupRemoval(BackupRepository repository, SnapshotLayout 
         }
 
         // Asked again, because a manifest whose objects are gone would be worse than anything that a prune is good for.
-        if (await Store.HeadAsync(layout.Manifest(id), cancellationToken) is not null)
+        if (await store.HeadAsync(layout.Manifest(id), cancellationToken) is not null)
         {
-            throw new ObjectStoreException($"{Store.Description} has deleted '{layout.Manifest(id)}' and has it still. Nothing else of it was removed.", isPermanent: false);
+            throw new ObjectStoreException($"{store.Description} has deleted '{layout.Manifest(id)}' and has it still. Nothing else of it was removed.", isPermanent: false);
         }
 
         return await RemoveRestAsync([.. objects.Select(key => new ObjectKey(key))], cancellationToken);
@@ -59,12 +57,12 @@ internal sealed class BackupRemoval(BackupRepository repository, SnapshotLayout 
     /// <returns>Null when it is gone; otherwise why not.</returns>
     public async Task<string?> SweepAsync(CancellationToken cancellationToken)
     {
-        if (await Store.HeadAsync(layout.Manifest(id), cancellationToken) is not null)
+        if (await store.HeadAsync(layout.Manifest(id), cancellationToken) is not null)
         {
             return "it has a manifest, although the store did not list it";
         }
 
-        return await Store.HeadAsync(layout.Hold(id), cancellationToken) is not null && !await HasTombstoneAsync(cancellationToken)
+        return await store.HeadAsync(layout.Hold(id), cancellationToken) is not null && !await HasTombstoneAsync(cancellationToken)
             ? "held meanwhile"
             : await RemoveRestAsync(await ReadTombstoneAsync(cancellationToken), cancellationToken);
     }
@@ -74,12 +72,12 @@ internal sealed class BackupRemoval(BackupRepository repository, SnapshotLayout 
 
     private async Task<string?> WhyKeptAsync(PlannedBackup planned, CancellationToken cancellationToken)
     {
-        if (await Store.HeadAsync(layout.Hold(id), cancellationToken) is not null)
+        if (await store.HeadAsync(layout.Hold(id), cancellationToken) is not null)
         {
             return "held meanwhile";
         }
 
-        return !planned.IsVerified && await Store.HeadAsync(layout.Key(id, SnapshotLayout.ProofName), cancellationToken) is not null ? "verified meanwhile" : null;
+        return !planned.IsVerified && await store.HeadAsync(layout.Key(id, SnapshotLayout.ProofName), cancellationToken) is not null ? "verified meanwhile" : null;
     }
 
     private async Task<string?> RemoveRestAsync(IReadOnlyList<ObjectKey> named, CancellationToken cancellationToken)
@@ -99,7 +97,7 @@ internal sealed class BackupRemoval(BackupRepository repository, SnapshotLayout 
             }
 
             var batch = new List<ObjectKey>();
-            await foreach (var entry in Store.ListAsync(layout.PrefixOf(id), after, cancellationToken))
+            await foreach (var entry in store.ListAsync(layout.PrefixOf(id), after, cancellationToken))
             {
                 batch.Add(entry.Key);
                 if (batch.Count == Removal.BatchSize)
@@ -133,7 +131,7 @@ internal sealed class BackupRemoval(BackupRepository repository, SnapshotLayout 
         layout.TryParse(key, out _, out var name) && Last.Contains(name);
 
     private async Task<bool> HasTombstoneAsync(CancellationToken cancellationToken) =>
-        await Store.HeadAsync(layout.Tombstone(id), cancellationToken) is not null;
+        await store.HeadAsync(layout.Tombstone(id), cancellationToken) is not null;
 
     private async Task<IReadOnlyList<ObjectKey>> ReadTombstoneAsync(CancellationToken cancellationToken)
     {

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository.Retention;
 
@@ -15,7 +17,7 @@ public sealed record PruneReport(PrunePlan Plan, int Backups, int Objects, IRead
 /// Retention's one door: plans, and does what a plan says. Each removal can break off anywhere and is taken up by the next run; nothing that a kept, running or
 /// held backup needs is ever touched.
 /// </summary>
-public sealed partial class Pruner(BackupRepository repository, RetentionOptions options, ILogger<Pruner> logger)
+public sealed partial class Pruner(BackupRepository repository, RetentionOptions options, ILogger<Pruner> logger, WriterLeases? leases = null)
 {
     private readonly BackupRepository repository = repository;
     private readonly PrunePlanner planner = new(repository, options);
@@ -34,9 +36,12 @@ public sealed partial class Pruner(BackupRepository repository, RetentionOptions
     /// <param name="allowLarge">A human has seen the plan and wants more than half of the backups gone.</param>
     /// <param name="limit">How long it may take; null for as long as it does.</param>
     /// <param name="cancellationToken">Breaks it off; the next run goes on.</param>
-    /// <exception cref="SourceException">A guard refuses; the message says which, and what to do. Nothing was removed.</exception>
+    /// <exception cref="SourceException">A guard refuses, or another agent has the source's lease; the message says what to do. Nothing was removed.</exception>
     public async Task<PruneReport> PruneAsync(IRetainedSource source, bool allowLarge, TimeSpan? limit, CancellationToken cancellationToken)
     {
+        // Held from before the plan, so that nobody writes between what is seen and what is done.
+        var lease = leases?.For(source.Name);
+        await using var hold = lease is null ? null : await lease.HoldAsync(cancellationToken);
         var plan = await PlanAsync(source, allowLarge, cancellationToken);
         foreach (var warning in plan.Warnings)
         {
@@ -51,7 +56,7 @@ public sealed partial class Pruner(BackupRepository repository, RetentionOptions
         // What a prune records must be believed by the agents that hold the key.
         await repository.PrepareAsync(cancellationToken);
 
-        var run = new Run(this, source, plan, new PruneBudget(repository.Clock, limit));
+        var run = new Run(this, source, plan, lease?.Fence(repository.Store) ?? repository.Store, new PruneBudget(repository.Clock, limit));
         await run.RemoveBackupsAsync(cancellationToken);
         await run.SweepAsync(cancellationToken);
         await run.RemoveLogAsync(cancellationToken);
@@ -59,7 +64,7 @@ public sealed partial class Pruner(BackupRepository repository, RetentionOptions
     }
 
     /// <summary>One prune on its way.</summary>
-    private sealed class Run(Pruner pruner, IRetainedSource source, PrunePlan plan, PruneBudget budget)
+    private sealed class Run(Pruner pruner, IRetainedSource source, PrunePlan plan, IObjectStore store, PruneBudget budget)
     {
         private readonly List<PlannedBackup> staying = [.. plan.Backups.Where(b => b.Decision.IsKept)];
 
@@ -120,7 +125,7 @@ public sealed partial class Pruner(BackupRepository repository, RetentionOptions
                 return;
             }
 
-            var removal = new LogRemoval(pruner.repository.Store, pruner.repository.Clock, budget);
+            var removal = new LogRemoval(store, pruner.repository.Clock, budget);
             if (await removal.RemoveAsync(log, cancellationToken) is { } why)
             {
                 Left.Add($"log: {why}");
@@ -129,7 +134,7 @@ public sealed partial class Pruner(BackupRepository repository, RetentionOptions
             Objects += removal.Objects;
         }
 
-        private BackupRemoval Removal(BackupId id) => new(pruner.repository, source.Layout, id, budget);
+        private BackupRemoval Removal(BackupId id) => new(pruner.repository, store, source.Layout, id, budget);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Warning}")]

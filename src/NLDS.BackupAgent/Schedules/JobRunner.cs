@@ -73,7 +73,7 @@ internal sealed partial class JobRunner(JobLedger ledger, JournalKeeper journal,
     [LoggerMessage(LogLevel.Warning, "{Job} is still running and is not begun again ({Reason}).")]
     private partial void LogRunning(string job, string reason);
 
-    [LoggerMessage(LogLevel.Information, "{Job} is left to the agent that has the lease. {Refusal}")]
+    [LoggerMessage(LogLevel.Debug, "{Job} is left to the agent that has the lease. {Refusal}")]
     private partial void LogLeft(string job, string refusal);
 
     [LoggerMessage(LogLevel.Error, "{Job} failed: {Message}")]

@@ -118,7 +118,7 @@ internal sealed partial class JournalKeeper(
         var recovered = stored.Recover(ledger.Process);
         if (recovered != stored)
         {
-            LogKilled(job.Name, stored.Current!.Began);
+            LogKilled(job.Name, $"{stored.Current!.Began:u}");
             await journal.WriteAsync(recovered, cancellationToken);
         }
 
@@ -162,7 +162,7 @@ internal sealed partial class JournalKeeper(
     private partial void LogDamaged(string job);
 
     [LoggerMessage(LogLevel.Error, "{Job} was under way since {Began} when the agent before this one was killed: that run counts as failed.")]
-    private partial void LogKilled(string job, DateTimeOffset began);
+    private partial void LogKilled(string job, string began);
 
     [LoggerMessage(LogLevel.Warning, "The journal of {Job} could not be read: {Message} Its earlier runs are not known yet.")]
     private partial void LogUnread(string job, string message);
