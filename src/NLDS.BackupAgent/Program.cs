@@ -3,12 +3,19 @@ using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Postgres;
 using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Verification;
 using NLDS.BackupAgent.Schedules;
 using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.WalFetch;
+
+if (await SpooledSegment.TryDeliverAsync(args, StartingPlace.OfThisProcess, TimeProvider.System))
+{
+    return ExitCode.Done;
+}
 
 using var stop = new CancellationTokenSource();
-using var signals = WalFetchCommand.IsMeantBy(args) ? null : StopSignals.Cancelling(stop);
+using var signals = WalFetchArguments.AreMeantBy(args) ? null : StopSignals.Cancelling(stop);
 return await new CommandLine(House(), Surroundings.OfThisProcess()).InvokeAsync(args, stop.Token);
 
 internal partial class Program
@@ -17,6 +24,7 @@ internal partial class Program
     internal static FeatureList House() => new FeatureList()
         .Add<StorageOptions>("Storage", static (services, configuration) => services.AddStorage(configuration))
         .Add<RepositoryOptions>("Repository", static (services, configuration) => services.AddRepository(configuration))
+        .Add<RetentionOptions>("Retention", static (services, configuration) => services.AddRetention(configuration))
         .Add<VerificationOptions>(
             "Verification",
             static (services, configuration) => services.AddVerification(configuration),
@@ -25,6 +33,9 @@ internal partial class Program
             "Postgres",
             PostgresServices.Source,
             static (services, configuration) => services.AddPostgres(configuration),
-            [new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone")],
+            [
+                new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
+                new ScheduleKeys("postgres-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
+            ],
             PostgresServices.RestoreOptions);
 }

@@ -1,5 +1,6 @@
 using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Restore;
+using NLDS.BackupAgent.Postgres.Retention;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
@@ -40,7 +41,7 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
         RequireConfirmation(archive, log.Inventory, records, backups.All, run);
         RequirePlainReach(archive, log.Inventory, run);
 
-        var faults = Faults(log, bases, beside);
+        var faults = Faults(log, bases, beside, size);
         var lost = bases.Where(b => damage.Any(d => d.IsLost && d.Id == b.Sealed.Id)).ToList();
         await PriceAsync(new DamageCosts(archive, log.Inventory, Newest(log.Inventory, beside), bases, lost, faults), bases, damage, faults, run, cancellationToken);
         var documents = new DocumentVerifier(repository);
@@ -75,14 +76,15 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
         return scope.BackupId == VerifyScope.All.BackupId || wanted.Count == 0 ? 0 : size.RoundDown(wanted.Min(b => b.Start)).Value;
     }
 
-    private static List<WalFault> Faults(VerifiedLog log, IReadOnlyList<BaseBackup> bases, IReadOnlyDictionary<uint, TimelineHistory> histories)
+    private static List<WalFault> Faults(
+        VerifiedLog log, IReadOnlyList<BaseBackup> bases, IReadOnlyDictionary<uint, TimelineHistory> histories, WalSegmentSize size)
     {
         List<WalFault> faults =
         [
             .. log.Damage.Select(d => new WalFault(d.Piece.Name, d.What, d.Piece.Lineage, d.Piece.Range)),
             .. WalContinuity.Holes(log.Inventory),
             .. WalContinuity.Vanished(log.Inventory),
-            .. histories.Values.SelectMany(history => WalContinuity.BeforeTimeline(log.Inventory, history)),
+            .. histories.Values.SelectMany(history => WalContinuity.BeforeTimeline(log.Inventory, history, size)),
         ];
 
         // A hole that was named already is not named again for each backup that it spoils.

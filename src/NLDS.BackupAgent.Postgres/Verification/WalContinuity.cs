@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Postgres.Retention;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository.Log;
 
@@ -6,7 +7,7 @@ namespace NLDS.BackupAgent.Postgres.Verification;
 /// <summary>Finds what is missing from a log by what is there, and by what once was. Pure.</summary>
 internal static class WalContinuity
 {
-    /// <summary>Each hole between two pieces of a timeline. A recorded gap was told of when it was met, and is no damage of the repository.</summary>
+    /// <summary>Each hole between two pieces of a timeline. What retention removed is meant; a recorded gap was told of when it was met, and is no damage of the repository.</summary>
     public static IEnumerable<WalFault> Holes(LogInventory inventory)
     {
         foreach (var lineage in inventory.Pieces.GroupBy(p => p.Lineage).OrderBy(g => g.Key, StringComparer.Ordinal))
@@ -14,7 +15,8 @@ internal static class WalContinuity
             ulong? end = null;
             foreach (var piece in lineage.OrderBy(p => p.Range.Start).ThenByDescending(p => p.Range.End))
             {
-                if (piece.Range.Start > end && !inventory.Gaps.Any(g => g.Lineage == piece.Lineage && g.Start <= end && g.End >= piece.Range.Start))
+                if (piece.Range.Start > end && !inventory.Pruned.Explains(piece.Lineage, end.Value, piece.Range.Start)
+                    && !inventory.Gaps.Any(g => g.Lineage == piece.Lineage && g.Start <= end && g.End >= piece.Range.Start))
                 {
                     yield return WalFault.Missing(piece.Lineage, end.Value, piece.Range.Start, "is missing from the repository, and no gap was recorded");
                 }
@@ -52,20 +54,28 @@ internal static class WalContinuity
     }
 
     /// <summary>A timeline begins where its parent has come to, and the parent's log goes up to there: a tail follows the child only when it has all of the parent.</summary>
-    public static IEnumerable<WalFault> BeforeTimeline(LogInventory inventory, TimelineHistory history)
+    public static IEnumerable<WalFault> BeforeTimeline(LogInventory inventory, TimelineHistory history, WalSegmentSize size)
     {
         if (history.Ancestors is not [.., var switched])
         {
             yield break;
         }
 
-        var parent = WalNaming.Lineage(switched.Timeline);
-        var hasBegun = inventory.Pieces.Any(p => p.Lineage == WalNaming.Lineage(history.Timeline));
+        var (parent, child) = (WalNaming.Lineage(switched.Timeline), WalNaming.Lineage(history.Timeline));
+        var begins = inventory.Pieces.Where(p => p.Lineage == child).Min(p => (ulong?)p.Range.Start);
         var end = inventory.Pieces.Where(p => p.Lineage == parent && p.Range.Start < history.Start.Value).Max(p => (ulong?)p.Range.End);
-        if (hasBegun && end < history.Start.Value && !inventory.Gaps.Any(g => g.Lineage == parent && g.Start <= end && g.End > end))
+        if (begins is not null && end < history.Start.Value && !IsPruned(end.Value, begins.Value)
+            && !inventory.Gaps.Any(g => g.Lineage == parent && g.Start <= end && g.End > end))
         {
             yield return WalFault.Missing(
                 parent, end.Value, history.Start.Value, $"is missing from the repository, where timeline {history.Timeline} follows {switched.Timeline}");
+        }
+
+        // Nothing was removed at a joint where the child's first segment is there and the parent reaches into it.
+        bool IsPruned(ulong parentEnd, ulong childStart)
+        {
+            var first = size.RoundDown(history.Start).Value;
+            return (parentEnd < first || childStart > first) && PrunedWal.ExplainsJoint(inventory.Pruned, parent, child, first, parentEnd, childStart);
         }
     }
 }

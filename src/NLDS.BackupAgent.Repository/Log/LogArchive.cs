@@ -2,6 +2,8 @@ using System.Runtime.CompilerServices;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Encryption;
+using NLDS.BackupAgent.Repository.Leases;
+using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -43,6 +45,11 @@ public sealed class LogArchive
     internal int Level { get; }
 
     internal IObjectStore Store => store;
+
+    /// <summary>What retention has removed of it.</summary>
+    internal PrunedLogStore Pruned => new(store, documents, folder);
+
+    internal string MarksPrefix => $"{folder}/marks/";
 
     private ObjectKey ConfirmationKey => new($"{folder}/{TailFolder}confirmed.json");
 
@@ -180,6 +187,9 @@ public sealed class LogArchive
             ProvenFiles = proofs,
             HasPlainReach = hasPlainReach,
             Confirmation = await TryReadAsync(ConfirmationKey, FindConfirmationAsync, damaged, cancellationToken),
+
+            // Last: what was removed while the pieces were listed had been recorded before that.
+            Pruned = await Pruned.ReadAsync(cancellationToken),
         };
     }
 
@@ -279,7 +289,7 @@ public sealed class LogArchive
     public async IAsyncEnumerable<LogMark> ReadMarksAsync(
         ICollection<DamagedRecord>? damaged, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var entry in store.ListAsync(folder + "/marks/", null, cancellationToken))
+        await foreach (var entry in store.ListAsync(MarksPrefix, null, cancellationToken))
         {
             if (await TryReadAsync(entry.Key, ReadMarkAsync, damaged, cancellationToken) is { } mark)
             {
@@ -341,6 +351,10 @@ public sealed class LogArchive
         $"The log that the server sends differs from '{key}' in {store.Description}: the same positions hold other bytes. "
         + "This server is a copy or was set back; nothing was changed. Give it a repository of its own.");
 
+    /// <summary>Before a whole segment is sealed, for an archive that is written under a lease: this process must still be the one that writes.</summary>
+    internal Task RequireWriterAsync(CancellationToken cancellationToken) =>
+        store is FencedObjectStore fenced ? fenced.RequireNewestAsync(cancellationToken) : Task.CompletedTask;
+
     internal Task ConfirmAsync(LogConfirmation confirmation, CancellationToken cancellationToken) => documents.ReplaceAsync(
         ConfirmationKey, confirmation, LogJson.Default.LogConfirmation, cancellationToken);
 
@@ -359,8 +373,9 @@ public sealed class LogArchive
 
     private async Task<LogMark?> ReadMarkAsync(ObjectKey key, CancellationToken cancellationToken)
     {
-        var mark = await documents.ReadAsync(key, LogJson.Default.LogMark, cancellationToken);
-        return MarkKey(mark.Lineage, mark.Start) == key ? mark : throw BelongsElsewhere(key);
+        // One that retention removed after it was listed lay before everything that can be restored.
+        var mark = await documents.FindAsync(key, LogJson.Default.LogMark, cancellationToken);
+        return mark is null || MarkKey(mark.Lineage, mark.Start) == key ? mark : throw BelongsElsewhere(key);
     }
 
     private Task<LogConfirmation?> FindConfirmationAsync(ObjectKey key, CancellationToken cancellationToken) =>

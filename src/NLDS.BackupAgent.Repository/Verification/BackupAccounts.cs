@@ -10,6 +10,9 @@ internal sealed class BackupAccounts(BackupRepository repository, SnapshotLayout
 {
     private const int ParallelReads = 8;
 
+    /// <summary>From its last object to its manifest a session waits for the log, and gives up when that does not move for minutes.</summary>
+    private static readonly TimeSpan LongestSealing = TimeSpan.FromMinutes(30);
+
     public async Task<IReadOnlyList<BackupDamage>> FindFaultsAsync(
         IReadOnlyList<BackupFiles> folders, BackupListing<SealedBackup> listing, VerificationRun run, CancellationToken cancellationToken)
     {
@@ -67,11 +70,15 @@ internal sealed class BackupAccounts(BackupRepository repository, SnapshotLayout
         }
     }
 
-    /// <summary>A session that died leaves its claim and perhaps objects, which is no damage. One that came to its last object sealed the backup.</summary>
+    /// <summary>
+    /// A session that died leaves its claim and perhaps objects, which is no damage. One that came to its last object sealed the backup, unless it is still waiting
+    /// for the log that the backup needs.
+    /// </summary>
     private BackupDamage? FindManifestLost(BackupFiles folder)
     {
-        var witness = folder.ByName.Keys.FirstOrDefault(name => name is SnapshotLayout.ProofName or SnapshotLayout.HoldName || name == lastObject
-            || name.StartsWith(lastObject + ".", StringComparison.Ordinal));
+        var sealing = repository.Clock.GetUtcNow() - LongestSealing;
+        var witness = folder.ByName.FirstOrDefault(file => file.Key is SnapshotLayout.ProofName or SnapshotLayout.HoldName
+            || ((file.Key == lastObject || file.Key.StartsWith(lastObject + ".", StringComparison.Ordinal)) && file.Value.LastModified < sealing)).Key;
         return witness is null
             ? null
             : new BackupDamage(

@@ -48,6 +48,12 @@ public sealed class BackupVerifier(BackupRepository repository, SnapshotLayout l
             using var check = begin(backup);
             var isRead = read.Contains(backup);
             var faults = isRead ? await ReadAsync(backup, check, run, cancellationToken) : [.. FindMissing(backup, folders)];
+            if (faults.Count > 0 && !await repository.ExistsAsync(layout, backup.Id, cancellationToken))
+            {
+                // Retention has begun to remove it since it was listed.
+                continue;
+            }
+
             damage.AddRange(faults);
             if (faults.Count > 0 || isRead)
             {

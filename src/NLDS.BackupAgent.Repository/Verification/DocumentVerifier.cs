@@ -1,5 +1,7 @@
 using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Encryption;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -8,6 +10,9 @@ namespace NLDS.BackupAgent.Repository.Verification;
 /// <summary>Reads the documents that belong to no backup and no log: each proves itself.</summary>
 public sealed class DocumentVerifier(BackupRepository repository)
 {
+    /// <summary>Leases are not authenticated: whoever can write to the store can take them away, key or not.</summary>
+    private readonly DocumentStore unkeyed = new(repository.Store);
+
     /// <summary>Each key that a backup needs is written down among the keys; it is what keeps a writer that lost its settings from going on without encryption.</summary>
     public async Task RequireKeysAsync(IEnumerable<SealedBackup> backups, VerificationRun run, CancellationToken cancellationToken)
     {
@@ -28,11 +33,12 @@ public sealed class DocumentVerifier(BackupRepository repository)
     {
         foreach (var folder in folders)
         {
+            var documents = LeaseFolder.Holds(folder) ? unkeyed : repository.Documents;
             await foreach (var entry in repository.Store.ListAsync(folder, null, cancellationToken))
             {
                 try
                 {
-                    await repository.Documents.RequireSoundAsync(entry.Key, cancellationToken);
+                    await documents.RequireSoundAsync(entry.Key, cancellationToken);
                     run.Sound(entry.Bytes);
                 }
                 catch (NotRestorableException damage)

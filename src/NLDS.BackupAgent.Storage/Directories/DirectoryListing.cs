@@ -21,6 +21,7 @@ internal sealed class DirectoryListing(DirectoryRoot root, string prefix, string
     {
         foreach (var (name, isFolder) in Entries(folder))
         {
+            var key = above + name;
             if (above.Length == 0 && name is DirectoryRoot.IncomingName + "/" or DirectoryRoot.LostAndFound + "/")
             {
                 continue;
@@ -28,15 +29,15 @@ internal sealed class DirectoryListing(DirectoryRoot root, string prefix, string
 
             if (isFolder)
             {
-                if (MayHoldWanted(above + name))
+                if (MayHoldWanted(key))
                 {
-                    foreach (var info in Objects(Path.Combine(folder, name[..^1]), above + name))
+                    foreach (var info in Objects(Path.Combine(folder, name[..^1]), key))
                     {
                         yield return info;
                     }
                 }
             }
-            else if (IsWanted(above + name) && Describe(Path.Combine(folder, name), above + name) is { } info)
+            else if (IsWanted(key) && Describe(Path.Combine(folder, name), key) is { } info)
             {
                 yield return info;
             }

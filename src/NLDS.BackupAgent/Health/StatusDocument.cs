@@ -1,4 +1,5 @@
 using NLDS.BackupAgent.Commands;
+using NLDS.BackupAgent.Repository.Journal;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Schedules;
 
@@ -94,7 +95,11 @@ internal sealed record JobStatus
 
     public required double? LastDurationSeconds { get; init; }
 
-    public required long Failures { get; init; }
+    /// <summary>Since the repository began; null until its journal was read.</summary>
+    public required long? Failures { get; init; }
 
     public required string? LastError { get; init; }
+
+    /// <summary>The last runs, of this process and those before it, newest first.</summary>
+    public required IReadOnlyList<JournalRun> Runs { get; init; }
 }

@@ -85,6 +85,7 @@ internal sealed class StatusReport(
             LastDurationSeconds = state.LastDuration?.TotalSeconds,
             Failures = state.Failures,
             LastError = state.LastError,
+            Runs = [.. state.Runs.Reverse()],
         };
     }
 }

@@ -1,5 +1,8 @@
 using NLDS.BackupAgent.Configuration;
 using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Repository.Journal;
+using NLDS.BackupAgent.Repository.Retention;
+using NLDS.BackupAgent.Repository.Sources;
 using Quartz;
 
 namespace NLDS.BackupAgent.Schedules;
@@ -10,7 +13,9 @@ internal static class ScheduleServices
     public static IServiceCollection AddSchedules(this IServiceCollection services, AgentConfiguration configuration, TimeProvider time)
     {
         services.AddSingleton<CatalogView>();
-        services.AddSingleton(provider => new JobLedger([.. JobsOf(provider)], time));
+        services.AddSingleton(provider => new JobLedger([.. JobsOf(provider)], time, isJournaled: provider.GetService<JobJournal>() is not null));
+        services.AddSingleton<JournalKeeper>();
+        services.AddHostedService(provider => provider.GetRequiredService<JournalKeeper>());
         services.AddSingleton<JobRunner>();
         services.AddSingleton<VerifyJobs>();
         services.AddHostedService<SnapshotWatch>();
@@ -36,6 +41,12 @@ internal static class ScheduleServices
     private static IEnumerable<Job> JobsOf(IServiceProvider provider)
     {
         var (sources, configuration) = (provider.GetRequiredService<SourceCatalog>(), provider.GetRequiredService<AgentConfiguration>());
-        return [.. SnapshotJobs.Of(sources, configuration, provider.GetRequiredService<CatalogView>()), .. provider.GetRequiredService<VerifyJobs>().All()];
+        return
+        [
+            .. SnapshotJobs.Of(sources, configuration, provider.GetRequiredService<CatalogView>()),
+            .. provider.GetRequiredService<VerifyJobs>().All(),
+            .. PruneJobs.Of(
+                sources, configuration.Schedules(), provider.GetServices<IRetainedSource>(), provider.GetRequiredService<Pruner>, provider.GetRequiredService<RetentionOptions>),
+        ];
     }
 }

@@ -22,7 +22,7 @@ internal sealed class AgentMetrics
     {
         (this.sources, this.ledger, this.catalog, this.time) = (sources, ledger, catalog, time);
         var meter = meters.Create(MeterName);
-        meter.CreateObservableCounter("backup_job_failures_total", () => PerJob<long>(job => ledger[job].Failures), null, "Failed runs of the job.");
+        meter.CreateObservableCounter("backup_job_failures_total", () => PerJob(job => ledger[job].Failures), null, "Failed runs of the job.");
         meter.CreateObservableGauge("backup_job_last_success_timestamp", () => PerJob(JobLastSuccess), null, "Unix time of the job's newest success.");
         meter.CreateObservableGauge("backup_job_expected_interval_seconds", () => PerJob(ExpectedInterval), null, "Longest time between two firings of the job's schedule.");
         meter.CreateObservableGauge("backup_job_duration_seconds", () => PerJob(job => ledger[job].LastDuration?.TotalSeconds), null, "How long the job's last run took.");

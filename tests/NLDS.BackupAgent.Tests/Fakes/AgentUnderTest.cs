@@ -45,14 +45,25 @@ internal sealed class AgentUnderTest : IDisposable
 
     public SecretScrubber Scrubber { get; } = new();
 
+    /// <summary>The command lines of the processes that were started to go on alone; none runs.</summary>
+    public List<IReadOnlyList<string>> Started { get; } = [];
+
+    public StartingPlace Place => new()
+    {
+        BinaryDirectory = Binary,
+        WorkingDirectory = Working,
+        TemporaryDirectory = root.FullName,
+        Environment = Environment,
+    };
+
     public Surroundings Surroundings => new()
     {
         Out = output,
         Error = error,
-        BinaryDirectory = Binary,
-        WorkingDirectory = Working,
-        Environment = Environment,
+        Place = Place,
         Time = Time,
+        StartDetached = Started.Add,
+        LeaveSession = () => { },
     };
 
     public string Write(string name, string content)

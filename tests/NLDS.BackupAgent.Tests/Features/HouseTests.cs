@@ -15,7 +15,7 @@ public sealed class HouseTests
     {
         using var agent = new AgentUnderTest();
         agent.Environment["Storage__Directory__Path"] = "/backups";
-        var around = agent.Surroundings with { BinaryDirectory = Architecture.House.Root };
+        var around = agent.Surroundings with { Place = agent.Place with { BinaryDirectory = Architecture.House.Root } };
 
         AgentConfiguration.Load(around, null, House, new SecretScrubber()).Agent.Urls.ShouldBe("http://127.0.0.1:9464");
     }

@@ -18,7 +18,7 @@ public sealed class JobRunnerTests
         var source = new FakeSource("postgres");
         Job prune = new("postgres-prune", new SourceEntry("postgres", IsEnabled: true, source, source), JobKind.Prune, null, (_, _) => work());
         ledger = new JobLedger([prune], time);
-        runner = new JobRunner(ledger, NullLogger<JobRunner>.Instance);
+        runner = new JobRunner(ledger, new JournalKeeper(ledger, time, NullLogger<JournalKeeper>.Instance), NullLogger<JobRunner>.Instance);
     }
 
     private JobState State => ledger[ledger.Jobs[0]];

@@ -24,7 +24,7 @@ public sealed class VerifyWatchTests : IAsyncDisposable
         var sources = new SourceCatalog([agent.Source], [agent.Source], configuration);
         var verify = new VerifyJobs(sources, configuration, catalog, Options.Create(new VerificationOptions()), time);
         ledger = new JobLedger([.. SnapshotJobs.Of(sources, configuration, catalog), .. verify.All()], time);
-        runner = new JobRunner(ledger, NullLogger<JobRunner>.Instance);
+        runner = new JobRunner(ledger, new JournalKeeper(ledger, time, NullLogger<JournalKeeper>.Instance), NullLogger<JobRunner>.Instance);
         watch = new VerifyWatch(ledger, catalog, verify, runner, time);
     }
 
@@ -81,7 +81,7 @@ public sealed class VerifyWatchTests : IAsyncDisposable
         await LooksAsync(10);
         agent.Source.Verified.ShouldBeNull();
 
-        ledger.Succeed(ledger.Jobs[0]);
+        ledger.Succeed(ledger.Jobs[0], new JobResult("done"));
         await LooksAsync(1);
         agent.Source.Verified.ShouldNotBeNull();
     }
