@@ -1,5 +1,7 @@
 using System.CommandLine;
+using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Output;
+using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Commands;
@@ -19,7 +21,7 @@ internal static class ListCommand
             var listings = new List<SourceListing>();
             foreach (var entry in entries)
             {
-                listings.Add(await entry.Source.ListAsync(cancellationToken));
+                listings.Add(await WithReasonsAsync(session, entry, await entry.Source.ListAsync(cancellationToken), cancellationToken));
             }
 
             if (parse.GetValue(json))
@@ -31,6 +33,27 @@ internal static class ListCommand
             Print([.. listings.Select(ListDocument.Of)], session.Out, session.Time.GetUtcNow());
             return ExitCode.Done;
         });
+    }
+
+    private static string Kept(BackupSummary backup) => backup switch
+    {
+        { Kept: { Count: > 0 } reasons } => string.Join(", ", reasons),
+        { Held: true } => "held",
+        { Kept: not null } => "goes with the next prune",
+        _ => "",
+    };
+
+    /// <summary>Why the policy keeps each backup, where the source has one; a backup that it keeps no more has no reason.</summary>
+    private static async Task<SourceListing> WithReasonsAsync(CommandSession session, SourceEntry entry, SourceListing listing, CancellationToken cancellationToken)
+    {
+        if (session.Services.GetService<Pruner>() is not { } pruner || listing.Backups.Count == 0
+            || session.Services.GetServices<IRetainedSource>().FirstOrDefault(source => source.Name == entry.Name) is not { } retained)
+        {
+            return listing;
+        }
+
+        var plan = await pruner.DecideAsync(retained, cancellationToken);
+        return listing with { Kept = plan.Backups.ToDictionary(backup => backup.Backup.Id.ToString(), backup => backup.Decision.KeptBecause) };
     }
 
     private static void Print(List<ListDocument.Listing> listings, TextWriter output, DateTimeOffset now)
@@ -46,7 +69,7 @@ internal static class ListCommand
                 Sizes.Bytes(backup.ContentBytes),
                 Sizes.Bytes(backup.StoredBytes),
                 backup.State,
-                string.Join(", ", [.. backup.Held ? ["held"] : Array.Empty<string>(), .. backup.Kept ?? []]));
+                Kept(backup));
         }
 
         if (listings.Any(listing => listing.Backups.Count > 0))
