@@ -6,14 +6,14 @@ namespace NLDS.BackupAgent.Repository.Log;
 /// <summary>Reads pieces of a log in the order given, while the next ones are already on their way: fetched, decompressed and hashed on other threads.</summary>
 public static class LogReadAhead
 {
-    /// <summary>Beside the one that is being looked at. One decompresses while the other waits for the store.</summary>
-    private const int Ahead = 2;
+    /// <summary>Beside the one that is being looked at: the store takes longer to begin with a piece than it takes to look at one.</summary>
+    private const int Ahead = 3;
 
     /// <summary>
-    /// What a piece may be ahead of its reader: a whole segment of the usual size, so that the next one is ready when its turn comes. With <see cref="Ahead"/>
-    /// this is the memory that reading takes, whatever the segment size.
+    /// What a piece may be ahead of its reader. One piece is decompressed beside the one who looks at it, which keeps two cores busy; those behind it wait with
+    /// their first bytes. This times all of them is the memory that reading takes, whatever the segment size.
     /// </summary>
-    private const int BufferBytes = 16 << 20;
+    private const int BufferBytes = 2 << 20;
 
     /// <summary>The pieces as they arrive. Each must be read to its end, or given up, before the next is asked for.</summary>
     public static async IAsyncEnumerable<ArrivingPiece> ReadAheadAsync(
@@ -53,7 +53,7 @@ public static class LogReadAhead
     private static ArrivingPiece Begin(LogArchive archive, LogPiece piece, CancellationToken cancellationToken)
     {
         var pipe = new Pipe(new PipeOptions(
-            minimumSegmentSize: 128 << 10, pauseWriterThreshold: BufferBytes, resumeWriterThreshold: BufferBytes / 2, useSynchronizationContext: false));
+            minimumSegmentSize: 64 << 10, pauseWriterThreshold: BufferBytes, resumeWriterThreshold: BufferBytes / 2, useSynchronizationContext: false));
         var reading = Task.Run(
             async () =>
             {

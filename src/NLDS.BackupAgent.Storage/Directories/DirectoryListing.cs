@@ -10,12 +10,18 @@ internal sealed class DirectoryListing(DirectoryRoot root, string prefix, string
 {
     private static readonly EnumerationOptions Everything = new() { AttributesToSkip = 0, IgnoreInaccessible = false };
 
-    public IEnumerable<ObjectInfo> Objects() => Objects(root.Path, "");
+    /// <summary>Begins in the folder that the prefix names: the folders above it may hold a hundred thousand files that are not wanted.</summary>
+    public IEnumerable<ObjectInfo> Objects()
+    {
+        var folder = prefix[..(prefix.LastIndexOf('/') + 1)];
+        return folder.Split('/') is [DirectoryRoot.IncomingName or DirectoryRoot.LostAndFound, ..] ? [] : Objects(Path.Combine(root.Path, folder), folder);
+    }
 
     private IEnumerable<ObjectInfo> Objects(string folder, string above)
     {
         foreach (var (name, isFolder) in Entries(folder))
         {
+            var key = above + name;
             if (above.Length == 0 && name is DirectoryRoot.IncomingName + "/" or DirectoryRoot.LostAndFound + "/")
             {
                 continue;
@@ -23,15 +29,15 @@ internal sealed class DirectoryListing(DirectoryRoot root, string prefix, string
 
             if (isFolder)
             {
-                if (MayHoldWanted(above + name))
+                if (MayHoldWanted(key))
                 {
-                    foreach (var info in Objects(Path.Combine(folder, name[..^1]), above + name))
+                    foreach (var info in Objects(Path.Combine(folder, name[..^1]), key))
                     {
                         yield return info;
                     }
                 }
             }
-            else if (IsWanted(above + name) && Describe(Path.Combine(folder, name), above + name) is { } info)
+            else if (IsWanted(key) && Describe(Path.Combine(folder, name), key) is { } info)
             {
                 yield return info;
             }

@@ -10,6 +10,9 @@ namespace NLDS.BackupAgent.Storage.Directories;
 /// </summary>
 internal sealed class DirectoryObjectStore : IObjectStore
 {
+    /// <summary>So many files are looked at in one go: handing each to another thread takes longer than looking at it.</summary>
+    private const int PageSize = 256;
+
     private readonly DirectoryRoot root;
 
     public DirectoryObjectStore(string path, TimeProvider time, ILogger<DirectoryObjectStore> logger)
@@ -96,10 +99,16 @@ internal sealed class DirectoryObjectStore : IObjectStore
     {
         await RunAsync("Listing", Proved, cancellationToken);
         using var objects = new DirectoryListing(root, prefix, startAfter?.Value ?? "").Objects().GetEnumerator();
-        while (await RunAsync("Listing", objects.MoveNext, cancellationToken))
+        List<ObjectInfo> page;
+        do
         {
-            yield return objects.Current;
+            page = await RunAsync("Listing", () => NextPage(objects), cancellationToken);
+            foreach (var info in page)
+            {
+                yield return info;
+            }
         }
+        while (page.Count == PageSize);
     }
 
     public Task DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken)
@@ -122,6 +131,17 @@ internal sealed class DirectoryObjectStore : IObjectStore
             cancellationToken);
 
     /// <summary>Null when the file system said that there is no such file.</summary>
+    private static List<ObjectInfo> NextPage(IEnumerator<ObjectInfo> objects)
+    {
+        var page = new List<ObjectInfo>(PageSize);
+        while (page.Count < PageSize && objects.MoveNext())
+        {
+            page.Add(objects.Current);
+        }
+
+        return page;
+    }
+
     internal static ObjectInfo? Describe(ObjectKey key, string path)
     {
         try

@@ -68,18 +68,15 @@ internal sealed class RetryingObjectStore : IObjectStore, IDisposable
     public async IAsyncEnumerable<ObjectInfo> ListAsync(
         string prefix, ObjectKey? startAfter, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        await using var listing = new ResumingListing(inner, prefix, startAfter, PageSize, cancellationToken);
         List<ObjectInfo> page;
         do
         {
-            var after = startAfter;
-            page = await policy.RunAsync(
-                new StoreCall("list", $"'{prefix}*'", Bytes: 0), token => PageAsync(prefix, after, token), cancellationToken);
+            page = await policy.RunAsync(new StoreCall("list", $"'{prefix}*'", Bytes: 0), listing.NextAsync, cancellationToken);
             foreach (var info in page)
             {
                 yield return info;
             }
-
-            startAfter = page.Count > 0 ? page[^1].Key : startAfter;
         }
         while (page.Count == PageSize);
     }
@@ -104,19 +101,4 @@ internal sealed class RetryingObjectStore : IObjectStore, IDisposable
     }
 
     internal static StoreCall Call(string operation, ObjectKey key, long bytes = 0) => new(operation, $"'{key}'", bytes);
-
-    private async Task<List<ObjectInfo>> PageAsync(string prefix, ObjectKey? after, CancellationToken cancellationToken)
-    {
-        List<ObjectInfo> page = [];
-        await foreach (var info in inner.ListAsync(prefix, after, cancellationToken))
-        {
-            page.Add(info);
-            if (page.Count == PageSize)
-            {
-                break;
-            }
-        }
-
-        return page;
-    }
 }

@@ -126,10 +126,10 @@ public sealed class RetryingObjectStoreTests : IDisposable
             await fixture.Memory.PutIfAbsentAsync(new ObjectKey(key), Content.AsMemory(0, 1), None);
         }
 
-        // Every second page fails once.
-        fixture.Faulty.FailWhen((call, _) => call % 2 == 0 ? Fault.Transient : null);
+        fixture.Faulty.FailWhen((call, _) => call <= 2 ? Fault.Transient : null);
         (await fixture.PassAsync(ListAsync(None))).ShouldBe(keys);
         fixture.Counted("backup_store_retries", "list").ShouldBe(2);
+        fixture.Faulty.Calls.ShouldBe(3, "one listing is kept open over all pages");
     }
 
     private Task<int> CallAsync(string operation, CancellationToken cancellationToken) => operation switch
