@@ -2,6 +2,7 @@ using NLDS.BackupAgent;
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Postgres;
+using NLDS.BackupAgent.Redis;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Storage;
 
@@ -20,5 +21,11 @@ internal partial class Program
             PostgresServices.Source,
             static (services, configuration) => services.AddPostgres(configuration),
             new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
-            PostgresServices.RestoreOptions);
+            PostgresServices.RestoreOptions)
+        .AddSource<RedisOptions>(
+            "Redis",
+            RedisServices.Source,
+            static (services, configuration) => services.AddRedis(configuration),
+            new ScheduleKeys("redis-base", "Snapshot:Schedule", "Snapshot:TimeZone"),
+            RedisServices.RestoreOptions);
 }

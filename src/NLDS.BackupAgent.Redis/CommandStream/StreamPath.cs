@@ -1,0 +1,48 @@
+using NLDS.BackupAgent.Redis.Protocol;
+using NLDS.BackupAgent.Repository.Log;
+
+namespace NLDS.BackupAgent.Redis.CommandStream;
+
+/// <summary>One object on the way, and the part of it that is meant.</summary>
+internal sealed record PathPiece(LogPiece Piece, LogRange Part);
+
+/// <summary>The stream behind a place, without a hole, as far as the repository has it; across changes of the replication id. Pure.</summary>
+/// <param name="Pieces">In the order of the stream; their parts follow each other exactly.</param>
+/// <param name="End">Where it ends.</param>
+internal sealed record StreamPath(StreamPosition Start, IReadOnlyList<PathPiece> Pieces, StreamPosition End)
+{
+    public long Bytes => (long)(End.Offset - Start.Offset);
+
+    public long StoredBytes => Pieces.Sum(p => p.Piece.StoredBytes);
+
+    public static StreamPath Find(LogInventory inventory, StreamPosition start)
+    {
+        var switches = LineageSwitch.Of(inventory);
+        var pieces = new List<PathPiece>();
+        var at = start;
+        HashSet<string> followed = [];
+        while (followed.Add(at.ReplicationId))
+        {
+            var cover = inventory.Cover(at.ReplicationId, at.Offset);
+            foreach (var piece in cover.Pieces)
+            {
+                pieces.Add(new PathPiece(piece, new LogRange(at.Offset, piece.Range.End)));
+                at = at with { Offset = piece.Range.End };
+            }
+
+            // Where a history goes on as several, the one that has gone further was followed last.
+            var next = switches.Where(s => s.Parent == at.ReplicationId && s.Offset == at.Offset)
+                .OrderByDescending(s => inventory.Cover(s.Child, s.Offset).End)
+                .Select(s => s.Child)
+                .FirstOrDefault();
+            if (next is null)
+            {
+                break;
+            }
+
+            at = at with { ReplicationId = next };
+        }
+
+        return new StreamPath(start, pieces, at);
+    }
+}

@@ -1,0 +1,6 @@
+namespace NLDS.BackupAgent.Redis.Restore;
+
+internal static class RestoreOptionNames
+{
+    public const string RedisServer = "redis-server";
+}
