@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Redis.Rdb;
@@ -31,6 +32,16 @@ internal sealed class BaseWriter : IAsyncDisposable
 
     public bool IsWhole => scanner.IsComplete;
 
+    /// <summary>When the server began the file, in seconds since 1970 by its own clock, as the file says.</summary>
+    public long? WrittenAt => long.TryParse(scanner.Fields.GetValueOrDefault("ctime"), CultureInfo.InvariantCulture, out var second) ? second : null;
+
+    /// <summary>Where in the stream it is, as the file says.</summary>
+    public StreamPosition? Position =>
+        scanner.Fields.GetValueOrDefault("repl-id") is { } id && Replication.IsId(id)
+        && ulong.TryParse(scanner.Fields.GetValueOrDefault("repl-offset"), CultureInfo.InvariantCulture, out var offset)
+            ? new StreamPosition(id, offset)
+            : null;
+
     public static async Task<BaseWriter> BeginAsync(BackupRepository repository, long? total, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
         await repository.PrepareAsync(cancellationToken);
@@ -50,7 +61,7 @@ internal sealed class BaseWriter : IAsyncDisposable
     }
 
     /// <summary>Makes the base exist.</summary>
-    /// <param name="position">Where in the stream it is, when that is known from outside of the file.</param>
+    /// <param name="position">Where in the stream it is; null when no stream continues it.</param>
     /// <exception cref="InvalidDataException">The file is not whole.</exception>
     public async Task<RedisBase> SealAsync(string method, StreamPosition? position, DateTimeOffset at, string? serverVersion, CancellationToken cancellationToken)
     {

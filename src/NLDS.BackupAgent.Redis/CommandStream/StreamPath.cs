@@ -13,6 +13,9 @@ internal sealed record StreamPath(StreamPosition Start, IReadOnlyList<PathPiece>
 {
     public long Bytes => (long)(End.Offset - Start.Offset);
 
+    /// <summary>Why it ends where it does although the stream went on; null when nothing behind its end is known.</summary>
+    public string? Hole { get; private init; }
+
     public long StoredBytes => Pieces.Sum(p => p.Piece.StoredBytes);
 
     public static StreamPath Find(LogInventory inventory, StreamPosition start)
@@ -43,6 +46,21 @@ internal sealed record StreamPath(StreamPosition Start, IReadOnlyList<PathPiece>
             at = at with { ReplicationId = next };
         }
 
-        return new StreamPath(start, pieces, at);
+        return new StreamPath(start, pieces, at) { Hole = FindHole(inventory, at) };
+    }
+
+    /// <summary>A gap without length is where a history ended: what the server has had since belongs to another.</summary>
+    private static string? FindHole(LogInventory inventory, StreamPosition end)
+    {
+        if (inventory.Gaps.FirstOrDefault(g => g.Lineage == end.ReplicationId && g.Start == end.Offset && g.End > g.Start) is { } gap)
+        {
+            return $"Behind offset {end.Offset} there is a gap, recorded {gap.RecordedAt.UtcDateTime:u}: {gap.Reason}";
+        }
+
+        var confirmed = inventory.Confirmation is { } c && c.Lineage == end.ReplicationId ? c.Position : 0;
+        var furthest = inventory.Pieces.Where(p => p.Lineage == end.ReplicationId).Select(p => p.Range.End).Append(confirmed).Max();
+        return furthest > end.Offset
+            ? $"The stream of {end.ReplicationId} is missing from offset {end.Offset} on, although it was stored up to {furthest}"
+            : null;
     }
 }

@@ -97,8 +97,9 @@ internal sealed class RdbTransfer
                 return;
             }
 
-            await take(bytes[..MarkBytes], cancellationToken);
-            bytes = bytes[MarkBytes..];
+            // Data that looks like the mark; the true one may begin inside it.
+            await take(bytes[..1], cancellationToken);
+            bytes = bytes[1..];
         }
 
         heldBytes = Math.Min(bytes.Length, MarkBytes - 1);

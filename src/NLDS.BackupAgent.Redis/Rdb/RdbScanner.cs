@@ -61,6 +61,9 @@ internal sealed class RdbScanner
 
     public long Bytes => checksum.Bytes;
 
+    /// <summary>The auxiliary fields so far.</summary>
+    public IReadOnlyDictionary<string, string> Fields => fields;
+
     /// <exception cref="InvalidDataException">This is no RDB file, or a damaged one.</exception>
     public void Feed(ReadOnlySpan<byte> bytes)
     {

@@ -53,6 +53,11 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
                 return Path(begun) is { } behind
                     ? (begun, behind, await search.FindTimeAsync(time, behind, cancellationToken))
                     : (begun, null, AtBase(begun, [$"Backup {begun.Sealed.Id} is the newest before {time.UtcDateTime:O}; what was written between is not stored."]));
+            case RestoreTarget.AtOffset(var offset):
+                var started = candidates.FirstOrDefault(b => b.Details.Offset <= offset)
+                    ?? throw new NotRestorableException($"Offset {offset} lies before every backup that could be begun from.");
+                var led = StreamPath.Find(inventory, started.Details.Position!.Value);
+                return (started, led, TargetSearch.FindOffset(offset, led));
             case RestoreTarget.BeforeFlush:
                 return await FindFlushAsync(candidates, archive, inventory, cancellationToken)
                     ?? throw new NotRestorableException("There is no FLUSHALL or FLUSHDB in what is stored.");

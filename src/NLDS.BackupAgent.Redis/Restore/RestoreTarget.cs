@@ -4,10 +4,12 @@ using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Redis.Restore;
 
-/// <summary>What <c>--to</c> says: the end of what is stored, a moment, or the moment before the data was flushed.</summary>
+/// <summary>What <c>--to</c> says: the end of what is stored, a moment, an offset, or the moment before the data was flushed.</summary>
 internal abstract partial record RestoreTarget
 {
     public const string BeforeFlushWord = "before-flush";
+
+    private const string OffsetPrefix = "offset:";
 
     public sealed record Latest : RestoreTarget;
 
@@ -16,6 +18,9 @@ internal abstract partial record RestoreTarget
 
     /// <summary>Everything before the last FLUSHALL or FLUSHDB.</summary>
     public sealed record BeforeFlush : RestoreTarget;
+
+    /// <summary>Everything before an offset of the stream, as <c>list</c> and messages name it.</summary>
+    public sealed record AtOffset(ulong Offset) : RestoreTarget;
 
     /// <exception cref="UsageException">It is none of these.</exception>
     public static RestoreTarget Parse(string? text)
@@ -28,10 +33,15 @@ internal abstract partial record RestoreTarget
                 return new BeforeFlush();
         }
 
+        if (text.StartsWith(OffsetPrefix, StringComparison.Ordinal) && ulong.TryParse(text.AsSpan(OffsetPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var offset))
+        {
+            return new AtOffset(offset);
+        }
+
         if (!DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal, out var time)
             || IsoTime().Match(text) is not { Success: true } match)
         {
-            throw new UsageException($"'{text}' is not a target. Write latest, a time such as 2026-11-23T14:03:17Z, or {BeforeFlushWord}.");
+            throw new UsageException($"'{text}' is not a target. Write latest, a time such as 2026-11-23T14:03:17Z, {OffsetPrefix}NUMBER, or {BeforeFlushWord}.");
         }
 
         return match.Groups["offset"].Success

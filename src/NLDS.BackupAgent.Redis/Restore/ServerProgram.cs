@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using NLDS.BackupAgent.Redis.Rdb;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Redis.Restore;
@@ -10,16 +11,8 @@ internal sealed partial record ServerProgram(string Path, Version Version)
 {
     public const string DefaultName = "redis-server";
 
-    /// <summary>The newest RDB format that it reads, which is the one that it writes (rdb.h of each release).</summary>
-    public int RdbVersion => Version switch
-    {
-        { Major: < 5 } => 8,
-        { Major: < 7 } => 9,
-        { Major: 7, Minor: < 2 } => 10,
-        { Major: 7, Minor: < 4 } => 11,
-        { Major: 7 } or { Major: 8, Minor: < 6 } => 12,
-        _ => 13,
-    };
+    /// <summary>The newest RDB format that it reads, which is the one that it writes.</summary>
+    public int RdbVersion => RdbVersions.WrittenBy(Version);
 
     /// <summary>The one that was named, or else the one of the PATH, if there is one.</summary>
     /// <exception cref="UsageException">The one that was named does not run.</exception>

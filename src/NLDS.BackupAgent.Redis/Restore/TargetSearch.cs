@@ -20,11 +20,17 @@ internal sealed class TargetSearch(LogArchive archive, LogInventory inventory, T
     /// </summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(60);
 
+    /// <exception cref="NotRestorableException">There is a hole in the stream, and more behind it.</exception>
     public async Task<FoundTarget> FindEndAsync(StreamPath path, CancellationToken cancellationToken)
     {
+        if (path.Hole is { } hole)
+        {
+            throw new NotRestorableException($"{hole}. To restore what lies before it, use --to offset:{path.End.Offset}.");
+        }
+
         var seals = await ReadSealsAsync(path, cancellationToken);
         var proven = ProvenUntil(path, seals);
-        return new FoundTarget(path.End.Offset, $"the end of what is stored, {path.End}", proven, []);
+        return new FoundTarget(path.End.Offset, $"the end of what is stored, {path.End}", proven, EndOfHistory(path));
     }
 
     /// <exception cref="NotRestorableException">The moment lies behind the end of what is stored.</exception>
@@ -44,6 +50,11 @@ internal sealed class TargetSearch(LogArchive archive, LogInventory inventory, T
             ]);
         }
 
+        if (path.Hole is { } hole)
+        {
+            throw new NotRestorableException($"{time.UtcDateTime:O} lies behind a hole. {hole}. To restore what lies before it, use --to offset:{path.End.Offset}.");
+        }
+
         var proven = ProvenUntil(path, seals);
         if (proven is null || time > proven + Grace || time > clock.GetUtcNow() + Grace)
         {
@@ -54,6 +65,14 @@ internal sealed class TargetSearch(LogArchive archive, LogInventory inventory, T
         return new FoundTarget(path.End.Offset, $"{time.UtcDateTime:O}", time, time <= proven ? [] :
             [$"The repository proves nothing later than {proven.Value.UtcDateTime:O}, {(time - proven.Value).TotalSeconds:F1} s before the target; a write in between would be missing."]);
     }
+
+    /// <exception cref="NotRestorableException">The offset lies behind the end of what is stored.</exception>
+    public static FoundTarget FindOffset(ulong offset, StreamPath path) => offset <= path.End.Offset
+        ? new FoundTarget(offset, $"offset {offset}", null, [])
+        : throw new NotRestorableException($"Offset {offset} lies behind the end of the stream at {path.End.Offset}. {(path.Hole is { } hole ? hole + "." : "Use --to latest.")}");
+
+    private IReadOnlyList<string> EndOfHistory(StreamPath path) =>
+        [.. inventory.Gaps.Where(g => g.Lineage == path.End.ReplicationId && g.Start == path.End.Offset).Select(g => $"This history ended here, {g.RecordedAt.UtcDateTime:u}. {g.Reason}")];
 
     /// <summary>Each piece's seal, in order; a piece that is missing or damaged ends the search.</summary>
     private async Task<LogSeal[]> ReadSealsAsync(StreamPath path, CancellationToken cancellationToken)

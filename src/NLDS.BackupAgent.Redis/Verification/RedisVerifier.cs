@@ -153,17 +153,13 @@ internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog ca
         }
     }
 
-    /// <summary>Nothing may lie behind a hole, unless a gap was recorded there or another backup leads to it.</summary>
+    /// <summary>Nothing may lie behind a hole that was not recorded as a gap.</summary>
     private static void RequireReach(LogInventory inventory, RedisBase from, StreamPath path, Run run)
     {
-        var confirmed = inventory.Confirmation is { } c && c.Lineage == path.End.ReplicationId ? c.Position : 0;
-        var behind = inventory.Pieces.Where(p => p.Lineage == path.End.ReplicationId).Select(p => p.Range.End).Append(confirmed).Max();
-        if (behind > path.End.Offset && !inventory.Gaps.Any(g => g.Lineage == path.End.ReplicationId && g.Start <= path.End.Offset && path.End.Offset <= g.End))
+        if (path.Hole is { } hole && !inventory.Gaps.Any(g => g.Lineage == path.End.ReplicationId && g.Start == path.End.Offset))
         {
             run.Damage.Add(new DamageFinding(
-                $"redis/stream, {path.End.ReplicationId} from {path.End.Offset}",
-                "a part of the stream is missing from the repository and no gap was recorded",
-                $"from backup {from.Sealed.Id} nothing behind offset {path.End.Offset} can be restored"));
+                $"redis/stream, {path.End.ReplicationId} from {path.End.Offset}", hole, $"from backup {from.Sealed.Id} nothing behind offset {path.End.Offset} can be restored"));
         }
     }
 
