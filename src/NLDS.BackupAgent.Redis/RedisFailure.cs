@@ -21,8 +21,10 @@ internal static class RedisFailure
         var where = $"{(options.Username is { } user ? user + "@" : "")}{options.Address}";
         return failure switch
         {
-            RedisErrorException { Code: "WRONGPASS" } or RedisErrorException { Command: "AUTH" } => Permanent(
+            RedisErrorException { Code: "WRONGPASS" } => Permanent(
                 $"Redis refused the password of {where}. Set Redis:Password (REDIS_PASSWORD) or Redis:PasswordFile{(options.Username is null ? ", and Redis:Username for an ACL user" : "")}."),
+            RedisErrorException { Command: "AUTH", Code: "ERR" } wrong when wrong.ServerMessage.Contains("password", StringComparison.OrdinalIgnoreCase) => Permanent(
+                $"Redis at {where} does not take the password: {wrong.ServerMessage}. Set Redis:Password (REDIS_PASSWORD) to the server's, or leave it out when the server has none."),
             RedisErrorException { Code: "NOAUTH" } => Permanent($"Redis at {where} wants a password. Set Redis:Password (REDIS_PASSWORD) or Redis:PasswordFile."),
             RedisErrorException { Code: "NOPERM" } denied => Permanent(
                 $"The user of {where} may not use {denied.Command}: {denied.ServerMessage}. Run ACL SETUSER {options.Username ?? "default"} +psync +replconf +ping +info +config|get."),

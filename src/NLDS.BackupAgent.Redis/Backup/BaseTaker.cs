@@ -12,12 +12,20 @@ namespace NLDS.BackupAgent.Redis.Backup;
 internal sealed partial class BaseTaker(
     RedisOptions options, BackupRepository repository, RedisTail tail, TimeProvider clock, ILogger<BaseTaker> logger)
 {
+    /// <summary>A copy that the tail is taking is waited for, not doubled.</summary>
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
+
     private static readonly TimeSpan SynchroniseBound = TimeSpan.FromMinutes(30);
 
     public async Task<RedisBase> TakeAsync(IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
         try
         {
+            while (tail.State.IsCopying)
+            {
+                await Task.Delay(Poll, clock, cancellationToken);
+            }
+
             if (tail.TakeFreshBase() is { } fresh)
             {
                 return RedisCatalog.Read(fresh);

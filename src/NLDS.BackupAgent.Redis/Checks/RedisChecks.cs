@@ -140,6 +140,11 @@ internal sealed class RedisChecks(RedisOptions options, TimeProvider clock)
                     $"is {limit.Text}: while a copy is sent, all writes wait in this buffer, and past it the server ends the connection. Set it to 256mb or more.");
         }
 
+        if (info["cluster_enabled"] == "1")
+        {
+            yield return new CheckFinding("cluster", CheckVerdict.Warning, "is on: this server has only its own slots. Run an agent, with a repository of its own, for each primary.");
+        }
+
         if (Number(settings, "maxmemory") is 0)
         {
             yield return new CheckFinding("maxmemory", CheckVerdict.Good, "not limited; a copy forks the server, which needs room for what is written meanwhile");

@@ -66,7 +66,9 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
                 return Path(newest) is { } rest ? (newest, rest, await search.FindEndAsync(rest, cancellationToken)) : (newest, null, AtBase(newest, []));
         }
 
-        StreamPath? Path(RedisBase from) => from.Details.Position is { } position && StreamPath.Find(inventory, position) is { Pieces.Count: > 0 } path ? path : null;
+        StreamPath? Path(RedisBase from) => from.Details.Position is { } position && StreamPath.Find(inventory, position) is var path && (path.Pieces.Count > 0 || path.Hole is not null)
+            ? path
+            : null;
     }
 
     private static FoundTarget AtBase(RedisBase from, IReadOnlyList<string> warnings) =>

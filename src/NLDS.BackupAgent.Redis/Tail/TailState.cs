@@ -41,13 +41,14 @@ internal sealed class TailState(RedisOptions options)
         }
     }
 
-    public bool IsStopped
+    /// <summary>The server is sending everything it has.</summary>
+    public bool IsCopying
     {
         get
         {
             lock (gate)
             {
-                return state == "stopped";
+                return state == "copying";
             }
         }
     }
