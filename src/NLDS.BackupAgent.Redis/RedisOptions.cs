@@ -46,28 +46,23 @@ public sealed class RedisOptions : IValidatableObject
     /// <summary>When <see cref="Host"/> is a replica, go on to its primary; false takes everything from the replica itself, which spares the primary the fork.</summary>
     public bool FollowPrimary { get; set; } = true;
 
-    public TlsOptions Tls { get; set; } = new();
+    /// <summary>TLS, which Redis serves on a port of its own (tls-port).</summary>
+    public bool Tls { get; set; }
+
+    /// <summary>PEM file with the roots that the server's certificate may come from; unset for the machine's own.</summary>
+    public string? RootCertificate { get; set; }
+
+    /// <summary>PEM file with a client certificate (Redis asks for one unless tls-auth-clients is no); needs <see cref="ClientKey"/>.</summary>
+    public string? ClientCertificate { get; set; }
+
+    public string? ClientKey { get; set; }
+
+    /// <summary>The name that the server's certificate must carry, when it is not <see cref="Host"/>.</summary>
+    public string? CertificateName { get; set; }
 
     public SnapshotOptions Snapshot { get; set; } = new();
 
     public StreamOptions Stream { get; set; } = new();
-
-    /// <summary>TLS, which Redis serves on a port of its own.</summary>
-    public sealed class TlsOptions
-    {
-        public bool Enabled { get; set; }
-
-        /// <summary>PEM file with the trusted roots; unset for the machine's own.</summary>
-        public string? RootCertificate { get; set; }
-
-        /// <summary>PEM file with a client certificate (Redis asks for one unless tls-auth-clients is no); needs <see cref="ClientKey"/>.</summary>
-        public string? ClientCertificate { get; set; }
-
-        public string? ClientKey { get; set; }
-
-        /// <summary>The name that the certificate must carry, when it is not <see cref="Host"/>.</summary>
-        public string? ServerName { get; set; }
-    }
 
     /// <summary>Bases: whole copies of the data.</summary>
     public sealed class SnapshotOptions
@@ -125,9 +120,9 @@ public sealed class RedisOptions : IValidatableObject
             yield return new ValidationResult("Redis:Username has no password. Set Redis:Password or Redis:PasswordFile.");
         }
 
-        if ((Tls.ClientCertificate is null) != (Tls.ClientKey is null))
+        if ((ClientCertificate is null) != (ClientKey is null))
         {
-            yield return new ValidationResult("Redis:Tls:ClientCertificate and Redis:Tls:ClientKey belong together. Set both or neither.");
+            yield return new ValidationResult("Redis:ClientCertificate and Redis:ClientKey belong together. Set both or neither.");
         }
 
         if (Stream.FlushInterval < TimeSpan.FromMilliseconds(100) || Stream.FlushInterval > TimeSpan.FromMinutes(5))

@@ -25,22 +25,22 @@ internal sealed class TestAgent : IAsyncDisposable
 
     private readonly CancellationTokenSource stopping = new();
 
-    private TestAgent(RedisOptions options, IObjectStore store, TailTiming timing)
+    private TestAgent(RedisOptions options, IObjectStore store, TailTiming timing, TimeProvider clock)
     {
         Options = options;
         Store = new FaultyObjectStore(store);
-        Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1 }, TimeProvider.System);
+        Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1 }, clock);
         Catalog = new RedisCatalog(Repository);
-        Tail = new RedisTail(options, Catalog, Repository, TimeProvider.System, NullLogger<RedisTail>.Instance) { Timing = timing };
-        var taker = new BaseTaker(options, Repository, Tail, TimeProvider.System, NullLogger<BaseTaker>.Instance);
+        Tail = new RedisTail(options, Catalog, Repository, clock, NullLogger<RedisTail>.Instance) { Timing = timing };
+        var taker = new BaseTaker(options, Repository, Tail, clock, NullLogger<BaseTaker>.Instance);
         Source = new RedisSource(
             Catalog,
             Tail,
             taker,
-            new RestorePlanner(Repository, Catalog, TimeProvider.System),
-            new Restorer(Repository, Catalog, TimeProvider.System, NullLogger<Restorer>.Instance),
+            new RestorePlanner(Repository, Catalog, clock),
+            new Restorer(Repository, Catalog, clock, NullLogger<Restorer>.Instance),
             new RedisVerifier(Repository, Catalog),
-            new RedisChecks(options, TimeProvider.System));
+            new RedisChecks(options, clock));
     }
 
     public RedisOptions Options { get; }
@@ -59,16 +59,16 @@ internal sealed class TestAgent : IAsyncDisposable
 
     public ContinuousStatus Status => Source.Status;
 
-    public static TestAgent For(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null)
+    public static TestAgent For(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null, TimeProvider? clock = null)
     {
         var options = new RedisOptions { Host = "127.0.0.1", Port = port, Stream = { FlushInterval = TimeSpan.FromMilliseconds(100) } };
         configure?.Invoke(options);
-        return new TestAgent(options, store, timing ?? Impatient);
+        return new TestAgent(options, store, timing ?? Impatient, clock ?? TimeProvider.System);
     }
 
-    public static TestAgent Start(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null)
+    public static TestAgent Start(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null, TimeProvider? clock = null)
     {
-        var agent = For(port, store, configure, timing);
+        var agent = For(port, store, configure, timing, clock);
         agent.Start();
         return agent;
     }

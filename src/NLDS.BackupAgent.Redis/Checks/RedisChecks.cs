@@ -47,7 +47,7 @@ internal sealed class RedisChecks(RedisOptions options, TimeProvider clock)
                 return (new CheckFinding("connection", CheckVerdict.Fault, RedisFailure.Explain(denied, options).Message), null);
             }
 
-            var described = $"Redis {info.Version ?? "of unknown version"} at {connection.Address}, {(info.IsReplica ? "a replica" : "primary")}, {(options.Tls.Enabled ? "encrypted" : "not encrypted")}";
+            var described = $"Redis {info.Version ?? "of unknown version"} at {connection.Address}, {(info.IsReplica ? "a replica" : "primary")}, {(options.Tls ? "encrypted" : "not encrypted")}";
             return info.Version is { } text && Version.TryParse(text, out var version) && version < new Version(5, 0)
                 ? (new CheckFinding("connection", CheckVerdict.Warning, $"{described}. It is older than any version that is tried here (6.2 and later)."), (connection, info))
                 : (new CheckFinding("connection", CheckVerdict.Good, described), (connection, info));

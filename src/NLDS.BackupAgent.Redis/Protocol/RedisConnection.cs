@@ -95,9 +95,9 @@ internal sealed class RedisConnection : IAsyncDisposable
         Stream stream = new NetworkStream(socket, ownsSocket: true);
         try
         {
-            if (options.Tls.Enabled)
+            if (options.Tls)
             {
-                stream = await TlsClient.WrapAsync(stream, options.Tls, address, cancellationToken);
+                stream = await TlsClient.WrapAsync(stream, options, address, cancellationToken);
             }
 
             var connection = new RedisConnection(stream, address, port, clock);

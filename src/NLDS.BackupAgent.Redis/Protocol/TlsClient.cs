@@ -9,9 +9,9 @@ namespace NLDS.BackupAgent.Redis.Protocol;
 internal static class TlsClient
 {
     /// <exception cref="AuthenticationException">The handshake failed or the certificate is not acceptable.</exception>
-    public static async Task<SslStream> WrapAsync(Stream plain, RedisOptions.TlsOptions options, ServerAddress address, CancellationToken cancellationToken)
+    public static async Task<SslStream> WrapAsync(Stream plain, RedisOptions options, ServerAddress address, CancellationToken cancellationToken)
     {
-        var name = options.ServerName ?? address.Host;
+        var name = options.CertificateName ?? address.Host;
         var tls = new SslStream(plain);
         try
         {
@@ -30,12 +30,12 @@ internal static class TlsClient
         {
             await tls.DisposeAsync();
             throw new AuthenticationException(
-                $"TLS with {address} failed: {problem.Message} Check Redis:Tls (RootCertificate, ClientCertificate, ServerName '{name}'), and that the port is the server's tls-port.",
+                $"TLS with {address} failed: {problem.Message} Check Redis:RootCertificate, Redis:ClientCertificate and Redis:CertificateName ('{name}'), and that the port is the server's tls-port.",
                 problem);
         }
     }
 
-    private static X509ChainPolicy ChainPolicy(RedisOptions.TlsOptions options)
+    private static X509ChainPolicy ChainPolicy(RedisOptions options)
     {
         var policy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck };
         if (options.RootCertificate is { } path)
@@ -47,7 +47,7 @@ internal static class TlsClient
         return policy;
     }
 
-    private static SslStreamCertificateContext? ClientCertificate(RedisOptions.TlsOptions options)
+    private static SslStreamCertificateContext? ClientCertificate(RedisOptions options)
     {
         if (options.ClientCertificate is not { } path)
         {
