@@ -6,11 +6,10 @@ ARG TARGETARCH
 WORKDIR /source
 COPY global.json Directory.Build.props Directory.Packages.props .editorconfig appsettings.json ./
 COPY src/ src/
-# Compiled ahead of time where that is possible: the agent starts in half the time, which wal-fetch does once for each segment.
-RUN dotnet publish src/NLDS.BackupAgent --configuration Release --os linux --arch "${TARGETARCH:-amd64}" --self-contained false \
-        -p:PublishReadyToRun=true -p:DebugType=none --output /app --nologo
+COPY scripts/publish scripts/
+RUN scripts/publish /app "$(echo "${TARGETARCH:-amd64}" | sed s/amd64/x64/)"
 
-FROM mcr.microsoft.com/dotnet/aspnet:10.0
+FROM mcr.microsoft.com/dotnet/runtime-deps:10.0
 # zstd's library is in every image that has dpkg; asking for it says that it is needed. tzdata is for schedules in local time.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libzstd1 tzdata \
@@ -19,8 +18,10 @@ COPY --from=build /app /opt/nlds-backup
 RUN ln -s /opt/nlds-backup/NLDS.BackupAgent /usr/local/bin/nlds-backup
 
 # Probes and Prometheus come from outside of the container. The image's own HTTP port is not used.
+# Compiled code is mapped once instead of twice, which saves 8 MB and a little of each start.
 ENV Agent__Urls=http://*:9464 \
-    ASPNETCORE_HTTP_PORTS=
+    ASPNETCORE_HTTP_PORTS= \
+    DOTNET_EnableWriteXorExecute=0
 EXPOSE 9464
 
 # The unprivileged user that the base image brings.

@@ -66,7 +66,7 @@ internal sealed class PostgresSource(
 
         var lineage = WalNaming.Lineage(WalPath.NewestTimeline(inventory));
         var last = inventory.Pieces.Where(p => p.Lineage == lineage).MaxBy(p => p.Range.End);
-        var seal = last is null ? null : await archive.ReadSealAsync(last, cancellationToken);
+        var seal = last is null || !archive.CanRead(last) ? null : await archive.ReadSealAsync(last, cancellationToken);
         var proven = inventory.Confirmation is { } confirmed && confirmed.Lineage == lineage && !(seal?.AsOf > confirmed.AsOf) ? confirmed.AsOf : seal?.AsOf;
         return new LogListing(
             backups.Count > 0 ? backups.Min(b => b.Sealed.Manifest.Ended) : null,

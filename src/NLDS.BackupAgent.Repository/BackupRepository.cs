@@ -3,6 +3,7 @@ using System.Text.Json.Serialization.Metadata;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Documents;
+using NLDS.BackupAgent.Repository.Encryption;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
@@ -13,12 +14,9 @@ namespace NLDS.BackupAgent.Repository;
 /// What a store of bytes becomes when it keeps backups: sealed snapshots, one log per continuous source, and the identity of what they came from.
 /// The format and its invariants are in this project's README.
 /// </summary>
-public sealed class BackupRepository(IObjectStore store, RepositoryOptions options, TimeProvider clock)
+public sealed class BackupRepository
 {
     internal static readonly ObjectKey DocumentKey = new("repository.json");
-
-    /// <summary>Ranged reads in flight for one object: enough to fill a link of some ms latency, few enough for a small pod.</summary>
-    private const int ParallelReads = 4;
 
     /// <summary>Backups of one source begin seconds apart at most a few times; more taken ids mean a wrong clock, not a busy agent.</summary>
     private const int MaximumClaims = 60;
@@ -26,15 +24,29 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     internal static string AgentVersion { get; } =
         typeof(BackupRepository).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 
-    internal IObjectStore Store { get; } = store;
+    private readonly EncryptionStart encryption;
 
-    internal DocumentStore Documents { get; } = new(store);
+    public BackupRepository(IObjectStore store, RepositoryOptions options, TimeProvider clock)
+    {
+        (Store, Options, Clock, Codec, Keys) = (store, options, clock, options.Codec, options.Encryption.Keyring());
+        Documents = new DocumentStore(store, Keys);
+        encryption = new EncryptionStart(store, Keys, Documents, clock);
+    }
 
-    internal RepositoryOptions Options { get; } = options;
+    internal IObjectStore Store { get; }
 
-    internal TimeProvider Clock { get; } = clock;
+    internal DocumentStore Documents { get; }
 
-    internal Codec Codec { get; } = options.Codec;
+    internal RepositoryOptions Options { get; }
+
+    internal TimeProvider Clock { get; }
+
+    internal Codec Codec { get; }
+
+    internal Keyring Keys { get; }
+
+    /// <summary>What is written here from now on can be read by nobody who has not the key. What was written before may be readable.</summary>
+    public bool IsEncrypted => Keys.Writing is not null;
 
     /// <summary>zstd's own threads beside the one that receives.</summary>
     internal int CompressionWorkers { get; } = Math.Clamp(Environment.ProcessorCount, 1, 2);
@@ -42,11 +54,16 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     /// <summary>Where this is, for messages.</summary>
     public string Description => Store.Description;
 
-    /// <summary>Makes sure that the store holds a repository of a format that this version writes; creates one in an empty place.</summary>
+    /// <summary>
+    /// Makes sure that the store holds a repository of a format that this version writes, whose key is configured; creates one in an empty place.
+    /// </summary>
+    /// <exception cref="SourceException">It was written with a key that is not configured.</exception>
     public async Task PrepareAsync(CancellationToken cancellationToken)
     {
+        await Store.RequireProtectionAsync(cancellationToken);
+        await encryption.EnsureAsync(cancellationToken);
         var fresh = new RepositoryDocument(RepositoryDocument.CurrentFormat, Guid.NewGuid(), Clock.GetUtcNow());
-        await Documents.PutAsync(DocumentKey, fresh, BackupJson.Default.RepositoryDocument, cancellationToken);
+        await Documents.PutAsync(DocumentKey, fresh, BackupJson.Default.RepositoryDocument, Protection.Locked, cancellationToken);
         await RequireAsync(cancellationToken);
     }
 
@@ -71,11 +88,12 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     }
 
     /// <summary>The log of a continuous source.</summary>
-    public LogArchive OpenLog(string folder, ILogNaming naming) => new(Store, folder, naming, Codec, Options.CompressionLevel);
+    public LogArchive OpenLog(string folder, ILogNaming naming) => new(Store, folder, naming, Codec, Options.CompressionLevel, Documents);
 
     /// <summary>Begins a backup under an id of its own: now, or the next free second.</summary>
     public async Task<BackupSession> BeginBackupAsync(SnapshotLayout layout, CancellationToken cancellationToken)
     {
+        await encryption.EnsureAsync(cancellationToken);
         var (began, session) = (Clock.GetUtcNow(), Guid.NewGuid());
         var id = BackupId.At(began);
         for (var attempt = 0; attempt < MaximumClaims; attempt++, id = id.Next())
@@ -115,12 +133,17 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
     }
 
     /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>
-    public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, ParallelReads);
+    public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, Store.ParallelDownloads, Keys);
 
-    /// <summary>Makes sure that an object is there in its full length, without reading it.</summary>
-    /// <exception cref="NotRestorableException">It is missing or of another size.</exception>
+    /// <summary>Makes sure that an object is there in its full length and that its key is configured, without reading it.</summary>
+    /// <exception cref="NotRestorableException">It or its key is missing, or it is of another size.</exception>
     public async Task RequireObjectAsync(BackupObject content, CancellationToken cancellationToken)
     {
+        if (content.KeyId is { } keyId)
+        {
+            Keys.Require(keyId, content.Key);
+        }
+
         var info = await Store.HeadAsync(new ObjectKey(content.Key), cancellationToken)
             ?? throw new NotRestorableException($"The object '{content.Key}' is missing from {Description}.");
         if (info.Bytes != content.StoredBytes)
@@ -140,7 +163,7 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
         where T : class
     {
         await PrepareAsync(cancellationToken);
-        return await Documents.PutAsync(IdentityKey(source), identity, type, cancellationToken)
+        return await Documents.PutAsync(IdentityKey(source), identity, type, Protection.Locked, cancellationToken)
             ? identity
             : await Documents.ReadAsync(IdentityKey(source), type, cancellationToken);
     }
@@ -156,7 +179,7 @@ public sealed class BackupRepository(IObjectStore store, RepositoryOptions optio
                 $"The manifest '{key}' has format {manifest.Format}; this version reads up to {BackupManifest.CurrentFormat}. Use a newer version.");
         }
 
-        return manifest.Id == id.ToString() && manifest.Source == layout.Source && manifest.Objects.All(o => ObjectKey.TryParse(o.Key, out _))
+        return manifest.Id == id.ToString() && manifest.Source == layout.Source && manifest.Objects.All(o => o.IsWhole)
             ? new SealedBackup(id, manifest)
             : throw new NotRestorableException($"The manifest '{key}' is damaged: it describes another backup.");
     }

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Encryption;
 
 namespace NLDS.BackupAgent.Repository;
 
@@ -13,6 +14,9 @@ public sealed class RepositoryOptions : IValidatableObject
 
     /// <summary>1 (fastest) to 19 (smallest) for zstd, 1 to 9 for gzip.</summary>
     public int CompressionLevel { get; set; } = 3;
+
+    /// <summary>Whether what is stored can be read by whoever reads the store.</summary>
+    public EncryptionOptions Encryption { get; set; } = new();
 
     internal Codec Codec => Codecs.TryParse(Compression, out var codec)
         ? codec

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using NLDS.BackupAgent.Repository.Encryption;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -8,11 +9,13 @@ namespace NLDS.BackupAgent.Repository;
 
 public static class RepositoryServices
 {
-    /// <summary>Adds <see cref="BackupRepository"/> over the registered store, and the store's check.</summary>
+    /// <summary>Adds <see cref="BackupRepository"/> over the registered store, the store's check and the encryption's.</summary>
     public static IServiceCollection AddRepository(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddOptions<RepositoryOptions>().Bind(configuration.GetSection(RepositoryOptions.Section));
         services.AddSingleton<IRepositoryCheck, StoreCheck>();
+        services.AddSingleton<IRepositoryCheck>(provider => new EncryptionCheck(
+            provider.GetRequiredService<IObjectStore>(), provider.GetRequiredService<IOptions<RepositoryOptions>>().Value.Encryption.Keyring()));
         return services.AddSingleton(provider => new BackupRepository(
             provider.GetRequiredService<IObjectStore>(),
             provider.GetRequiredService<IOptions<RepositoryOptions>>().Value,

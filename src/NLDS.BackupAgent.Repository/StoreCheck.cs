@@ -30,6 +30,12 @@ internal sealed class StoreCheck(IObjectStore store, TimeProvider clock) : IRepo
             // What was put must go, whatever became of the rest.
             yield return await TryAsync("remove", () => RemoveAsync(key, cancellationToken));
         }
+
+        // Nothing is locked to try it: it could not be removed again.
+        if (await TryAsync("lock", () => RequireLocksAsync(cancellationToken)) is { Verdict: not CheckVerdict.Good } fault)
+        {
+            yield return fault;
+        }
     }
 
     private async Task<CheckFinding> PutAsync(ObjectKey key, byte[] content, CancellationToken cancellationToken)
@@ -71,6 +77,12 @@ internal sealed class StoreCheck(IObjectStore store, TimeProvider clock) : IRepo
     {
         await store.DeleteAsync([key], cancellationToken);
         return new CheckFinding("remove", CheckVerdict.Good, "it was removed again");
+    }
+
+    private async Task<CheckFinding> RequireLocksAsync(CancellationToken cancellationToken)
+    {
+        await store.RequireProtectionAsync(cancellationToken);
+        return new CheckFinding("lock", CheckVerdict.Good, "the store locks what it should");
     }
 
     private static async Task<CheckFinding> TryAsync(string subject, Func<Task<CheckFinding>> step)

@@ -5,7 +5,8 @@ namespace NLDS.BackupAgent.Storage;
 /// <summary>
 /// Objects in this process's memory, for tests and for what is small and passing. The one store whose objects do not outlive the process.
 /// </summary>
-public sealed class MemoryObjectStore(TimeProvider? time = null) : IObjectStore
+/// <param name="retainFor">How long what is put as <see cref="Protection.Locked"/> cannot be deleted; not at all when null.</param>
+public sealed class MemoryObjectStore(TimeProvider? time = null, TimeSpan? retainFor = null) : IObjectStore
 {
     /// <summary>A page of a listing: what is listed may change between two pages, as in every store.</summary>
     private const int PageSize = 1_000;
@@ -16,16 +17,19 @@ public sealed class MemoryObjectStore(TimeProvider? time = null) : IObjectStore
 
     public string Description => "memory";
 
-    public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+        PutIfAbsentAsync(key, content, Protection.None, cancellationToken);
+
+    public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, Protection protection, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return Task.FromResult(TryAdd(key, content.ToArray()));
+        return Task.FromResult(TryAdd(key, content.ToArray(), protection));
     }
 
     public Task ReplaceAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var entry = new Entry(content.ToArray(), time.GetUtcNow());
+        var entry = new Entry(content.ToArray(), time.GetUtcNow(), LockedUntil: null);
         lock (gate)
         {
             objects[key.Value] = entry;
@@ -34,10 +38,13 @@ public sealed class MemoryObjectStore(TimeProvider? time = null) : IObjectStore
         return Task.CompletedTask;
     }
 
-    public Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken)
+    public Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken) =>
+        BeginUploadAsync(key, Protection.None, cancellationToken);
+
+    public Task<IObjectUpload> BeginUploadAsync(ObjectKey key, Protection protection, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return Task.FromResult<IObjectUpload>(new Upload(this, key));
+        return Task.FromResult<IObjectUpload>(new Upload(this, key, protection));
     }
 
     public Task<Stream> OpenReadAsync(ObjectKey key, long offset, long? length, CancellationToken cancellationToken)
@@ -82,20 +89,29 @@ public sealed class MemoryObjectStore(TimeProvider? time = null) : IObjectStore
     public Task DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        List<LockedObject> locked = [];
         lock (gate)
         {
             foreach (var key in keys)
             {
-                objects.Remove(key.Value);
+                if (objects.GetValueOrDefault(key.Value)?.LockedUntil is { } until && until > time.GetUtcNow())
+                {
+                    locked.Add(new LockedObject(key, until));
+                }
+                else
+                {
+                    objects.Remove(key.Value);
+                }
             }
         }
 
-        return Task.CompletedTask;
+        return locked.Count == 0 ? Task.CompletedTask : throw ObjectStoreException.KeptByLocks(Description, locked, keys.Count);
     }
 
-    private bool TryAdd(ObjectKey key, byte[] content)
+    private bool TryAdd(ObjectKey key, byte[] content, Protection protection)
     {
-        var entry = new Entry(content, time.GetUtcNow());
+        var now = time.GetUtcNow();
+        var entry = new Entry(content, now, protection == Protection.Locked ? now + retainFor : null);
         lock (gate)
         {
             return objects.TryAdd(key.Value, entry);
@@ -121,9 +137,9 @@ public sealed class MemoryObjectStore(TimeProvider? time = null) : IObjectStore
         }
     }
 
-    private sealed record Entry(byte[] Content, DateTimeOffset Appeared);
+    private sealed record Entry(byte[] Content, DateTimeOffset Appeared, DateTimeOffset? LockedUntil);
 
-    private sealed class Upload(MemoryObjectStore store, ObjectKey key) : IObjectUpload
+    private sealed class Upload(MemoryObjectStore store, ObjectKey key, Protection protection) : IObjectUpload
     {
         private readonly UploadParts parts = new(key);
         private readonly Dictionary<int, byte[]> contents = [];
@@ -156,7 +172,7 @@ public sealed class MemoryObjectStore(TimeProvider? time = null) : IObjectStore
                     contents[part.Number].CopyTo(content, part.Offset);
                 }
 
-                completed = completed || store.TryAdd(key, content);
+                completed = completed || store.TryAdd(key, content, protection);
                 return Task.FromResult(completed);
             }
         }

@@ -1,12 +1,13 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Storage.Directories;
+using NLDS.BackupAgent.Storage.Limits;
 using NLDS.BackupAgent.Storage.Resilience;
 using NLDS.BackupAgent.Storage.S3;
 
 namespace NLDS.BackupAgent.Storage;
 
-/// <summary>Opens the store that the settings describe, with retries round it.</summary>
+/// <summary>Opens the store that the settings describe, with retries and limits round it.</summary>
 public static class ObjectStores
 {
     /// <summary>
@@ -26,6 +27,14 @@ public static class ObjectStores
             StorageProvider.S3 => new S3ObjectStore(options.S3, credentials: null, time, loggers.CreateLogger<S3ObjectStore>()),
             _ => new DirectoryObjectStore(options.Directory.Path!, time, loggers.CreateLogger<DirectoryObjectStore>()),
         };
-        return new RetryingObjectStore(store, options.Retry, new StorageMetrics(meters), loggers.CreateLogger<RetryingObjectStore>(), time);
+        var metrics = new StorageMetrics(meters);
+        var uploads = Limit("upload", options.Limits.UploadBytesPerSecond, metrics, time);
+        var downloads = Limit("download", options.Limits.DownloadBytesPerSecond, metrics, time);
+        var retrying = new RetryingObjectStore(
+            store, options.Retry, metrics, loggers.CreateLogger<RetryingObjectStore>(), time, sentAgain: bytes => uploads?.Charge(bytes));
+        return new LimitedObjectStore(retrying, options.Limits, uploads, downloads);
     }
+
+    private static BandwidthLimit? Limit(string direction, long? bytesPerSecond, StorageMetrics metrics, TimeProvider time) =>
+        bytesPerSecond is { } ceiling ? new BandwidthLimit(ceiling, waited => metrics.HeldBack(direction, waited), time) : null;
 }

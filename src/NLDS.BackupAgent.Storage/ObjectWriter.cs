@@ -4,7 +4,7 @@ namespace NLDS.BackupAgent.Storage;
 
 /// <summary>
 /// Writes one object of unknown length in bounded memory: what fits one part goes up as a single put, anything longer as a multipart upload with
-/// at most <c>parallelParts</c> parts on their way; it holds one part more, the one being filled. After a failure every further call throws it again.
+/// at most <c>parallelParts</c> parts on their way; it holds one part more, the one being filled (<see cref="PartGrowth"/> has the figures). After a failure every further call throws it again.
 /// Disposing without <see cref="SealAsync"/> abandons the object. For one caller at a time.
 /// </summary>
 public sealed class ObjectWriter : IAsyncDisposable
@@ -18,18 +18,12 @@ public sealed class ObjectWriter : IAsyncDisposable
     /// <summary>The smallest that S3 takes: three of them are in memory for each object that is being written.</summary>
     public const int DefaultPartBytes = MinimumPartBytes;
 
-    /// <summary>
-    /// After this many parts the part size doubles, so that 10,000 parts hold 31 times 2,000 first parts (302 GiB at 5 MiB) while objects up to 10 GiB
-    /// are written with the smallest buffers.
-    /// </summary>
-    private const int PartsPerSize = 2_000;
-
     private const int SmallestBuffer = 64 << 10;
     private const int BufferGrowth = 8;
 
     private readonly IObjectStore store;
-    private readonly int partBytes;
-    private readonly int parallelParts;
+    private readonly PartGrowth growth;
+    private readonly Protection protection;
     private readonly CancellationTokenSource abandoned = new();
     private readonly List<Task> parts = [];
     private IObjectUpload? upload;
@@ -42,13 +36,16 @@ public sealed class ObjectWriter : IAsyncDisposable
     private bool disposed;
 
     /// <param name="partBytes">Length of the first parts; the store's own preference when null.</param>
-    public ObjectWriter(IObjectStore store, ObjectKey key, int? partBytes = null, int parallelParts = 2)
+    /// <param name="parallelParts">The store's own preference when null.</param>
+    /// <param name="protection">Whether the object is final.</param>
+    public ObjectWriter(
+        IObjectStore store, ObjectKey key, int? partBytes = null, int? parallelParts = null, Protection protection = Protection.None)
     {
-        this.partBytes = partBytes ?? store.PartBytes;
-        ArgumentOutOfRangeException.ThrowIfLessThan(this.partBytes, MinimumPartBytes, nameof(partBytes));
-        ArgumentOutOfRangeException.ThrowIfLessThan(parallelParts, 1);
+        growth = new PartGrowth(partBytes ?? store.PartBytes, parallelParts ?? store.ParallelUploads);
+        ArgumentOutOfRangeException.ThrowIfLessThan(growth.FirstBytes, MinimumPartBytes, nameof(partBytes));
+        ArgumentOutOfRangeException.ThrowIfLessThan(growth.FirstParallel, 1, nameof(parallelParts));
         this.store = store;
-        this.parallelParts = parallelParts;
+        this.protection = protection;
         Key = key;
     }
 
@@ -80,7 +77,7 @@ public sealed class ObjectWriter : IAsyncDisposable
     {
         ThrowIfUnusable();
         var created = upload is null
-            ? store.PutIfAbsentAsync(Key, buffer.AsMemory(0, filled), cancellationToken)
+            ? store.PutIfAbsentAsync(Key, buffer.AsMemory(0, filled), protection, cancellationToken)
             : CompleteAsync(cancellationToken);
         await OrFailAsync(created);
         ended = true;
@@ -108,7 +105,7 @@ public sealed class ObjectWriter : IAsyncDisposable
         abandoned.Dispose();
     }
 
-    private int CurrentPartBytes => (int)Math.Min((long)partBytes << Math.Min((nextPart - 1) / PartsPerSize, 4), 1 << 30);
+    private int CurrentPartBytes => growth.BytesOf(nextPart);
 
     private void ThrowIfUnusable()
     {
@@ -150,11 +147,12 @@ public sealed class ObjectWriter : IAsyncDisposable
         if (nextPart > MaximumParts)
         {
             throw new ObjectStoreException(
-                $"The object '{Key}' has grown past {MaximumParts} parts. Set a larger Storage:S3:PartSizeBytes.", isPermanent: true);
+                $"The object '{Key}' has grown past {growth.LargestObject >> 30} GiB, which is {MaximumParts} parts. Set a larger Storage:S3:PartSizeBytes.",
+                isPermanent: true);
         }
 
-        upload ??= await store.BeginUploadAsync(Key, cancellationToken);
-        while (parts.Count >= parallelParts)
+        upload ??= await store.BeginUploadAsync(Key, protection, cancellationToken);
+        while (parts.Count >= growth.ParallelAt(nextPart))
         {
             await ReapPartAsync(cancellationToken);
         }

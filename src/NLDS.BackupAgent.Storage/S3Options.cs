@@ -24,10 +24,13 @@ public sealed partial class S3Options
     /// <summary>The bucket in the path instead of the host name. Compatible stores mostly need it, so it is on where ServiceUrl is set.</summary>
     public bool? ForcePathStyle { get; set; }
 
-    /// <summary>The size of a multipart upload's first parts; a writer holds four of them.</summary>
+    /// <summary>The size of a multipart upload's first parts; a writer holds three of them, and larger ones as an object grows.</summary>
     public int PartSizeBytes { get; set; } = ObjectWriter.DefaultPartBytes;
 
     public ConditionalPut ConditionalPut { get; set; } = ConditionalPut.Auto;
+
+    /// <summary>Off by default: a bucket has to be made for it, and what is locked costs money until its time has passed.</summary>
+    public ObjectLockOptions ObjectLock { get; set; } = new();
 
     internal bool UsesPathStyle => ForcePathStyle ?? ServiceUrl is not null;
 
@@ -63,6 +66,11 @@ public sealed partial class S3Options
         if (!Enum.IsDefined(ConditionalPut))
         {
             yield return $"Storage:S3:ConditionalPut is {ConditionalPut}. Set it to Auto, On or Off.";
+        }
+
+        foreach (var fault in ObjectLock.Faults())
+        {
+            yield return fault;
         }
     }
 

@@ -15,6 +15,8 @@ public sealed class StorageOptions : IValidatableObject
 
     public RetryOptions Retry { get; set; } = new();
 
+    public LimitsOptions Limits { get; set; } = new();
+
     /// <summary>All that is wrong with these settings, each a sentence that names its key and says what to do. Only the chosen provider is asked.</summary>
     public IEnumerable<string> Faults() =>
         (Provider switch
@@ -23,7 +25,8 @@ public sealed class StorageOptions : IValidatableObject
             StorageProvider.S3 => S3.Faults(),
             _ => [$"Storage:Provider is {Provider}. Set it to Directory or S3."],
         })
-        .Concat(Retry.Faults());
+        .Concat(Retry.Faults())
+        .Concat(Limits.Faults());
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) => Faults().Select(fault => new ValidationResult(fault));
 }

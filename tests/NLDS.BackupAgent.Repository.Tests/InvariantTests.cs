@@ -42,7 +42,8 @@ public sealed class InvariantTests
             }
         }
 
-        calls.ShouldBe(5);
+        // The look for keys, the claim, three objects, the manifest.
+        calls.ShouldBe(6);
     }
 
     [Fact]

@@ -22,6 +22,7 @@ public sealed class StoreCheckTests
     [InlineData("list")]
     [InlineData("get")]
     [InlineData("delete")]
+    [InlineData("locks")]
     public async Task Whatever_the_store_cannot_do_is_a_fault(string operation)
     {
         using var faulty = new FaultyObjectStore(store);

@@ -26,6 +26,40 @@ public sealed class StorageOptionsTests
         options.Validate(null!).Select(fault => fault.ErrorMessage!.Split(' ')[0]).ShouldBe(keys.Select(key => $"Storage:{key}"));
     }
 
+    [Fact]
+    public void Limits_are_checked_whatever_the_provider()
+    {
+        var options = new StorageOptions
+        {
+            Directory = { Path = "/backups" },
+            Limits = new LimitsOptions { UploadBytesPerSecond = 0, DownloadBytesPerSecond = 65_535, ParallelUploads = 0, ParallelDownloads = 17 },
+        };
+        string[] keys = ["UploadBytesPerSecond", "DownloadBytesPerSecond", "ParallelUploads", "ParallelDownloads"];
+        options.Faults().Select(fault => fault.Split(' ')[0]).ShouldBe(keys.Select(key => $"Storage:Limits:{key}"));
+    }
+
+    [Theory]
+    [InlineData(RetentionMode.Governance, null, "RetainDays is not set")]
+    [InlineData(RetentionMode.Compliance, 0, "RetainDays is 0")]
+    [InlineData(RetentionMode.Compliance, 36_501, "RetainDays is 36501")]
+    [InlineData(RetentionMode.None, 30, "nothing is locked")]
+    [InlineData((RetentionMode)7, 30, "Mode is 7")]
+    public void A_lock_needs_a_mode_and_a_time(RetentionMode mode, int? days, string fault) =>
+        new S3Options { Bucket = "bucket", ObjectLock = { Mode = mode, RetainDays = days } }.Faults()
+            .ShouldHaveSingleItem().ShouldContain(fault);
+
+    [Fact]
+    public async Task The_door_gives_the_limits_that_the_settings_describe()
+    {
+        using var folder = new TemporaryDirectory();
+        await using var services = Services(
+            ("Storage:Directory:Path", folder.Path), ("Storage:Limits:ParallelUploads", "3"), ("Storage:Limits:ParallelDownloads", "5"),
+            ("Storage:Limits:UploadBytesPerSecond", "1000000"));
+        var store = services.GetRequiredService<IObjectStore>();
+        store.ParallelUploads.ShouldBe(3);
+        store.ParallelDownloads.ShouldBe(5);
+    }
+
     [Theory]
     [InlineData("https://user:password@s3.example.net")]
     [InlineData("ftp://s3.example.net")]

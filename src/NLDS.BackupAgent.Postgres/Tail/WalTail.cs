@@ -95,6 +95,7 @@ internal sealed partial class WalTail(
         var size = await connection.ShowWalSegmentSizeAsync(stopping);
         await catalog.BindAsync(server.SystemIdentifier, size, stopping);
         var archive = catalog.OpenLog(size);
+        await archive.PrepareAsync(stopping);
         var slot = await EnsureSlotAsync(connection, stopping);
         var histories = await FetchHistoriesAsync(connection, server.Timeline, stopping);
         var history = histories.Count > 0 ? Parse(server.Timeline, histories[0]) : TimelineHistory.WithoutAncestors(server.Timeline);

@@ -146,6 +146,8 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
             }
         }
 
+        run.Damage.AddRange(inventory.Strange.Select(piece => new DamageFinding(
+            piece.Name, "is not encrypted and was not there when encryption was turned on", "nothing: it is never read. Find out who can write to the store")));
         RequireConfirmed(inventory, run);
         await VerifyBesideLogAsync(archive, inventory, run, cancellationToken);
     }

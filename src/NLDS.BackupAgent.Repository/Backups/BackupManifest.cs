@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository.Backups;
 
@@ -45,11 +47,23 @@ public sealed record BackupObject
 
     public required long ContentBytes { get; init; }
 
-    /// <summary>SHA-256 of the content, lower-case hexadecimal.</summary>
-    public required string ContentSha256 { get; init; }
+    /// <summary>SHA-256 of the content, lower-case hexadecimal. Null for an encrypted object: who can read the manifest could confirm a guess of the content.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ContentSha256 { get; init; }
+
+    /// <summary>For an encrypted object, HMAC-SHA256 of the content's SHA-256 under a key derived from the repository's; otherwise null.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ContentHmac { get; init; }
+
+    /// <summary>The id of the repository key that an encrypted object takes; otherwise null.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? KeyId { get; init; }
 
     public required long StoredBytes { get; init; }
 
     /// <summary>SHA-256 of the object as stored, lower-case hexadecimal.</summary>
     public required string StoredSha256 { get; init; }
+
+    /// <summary>It says where it lies and how its content is proved.</summary>
+    internal bool IsWhole => ObjectKey.TryParse(Key, out _) && (KeyId is null ? ContentSha256 is not null : ContentHmac is not null);
 }

@@ -29,10 +29,10 @@ public sealed class BackupSession : IAsyncDisposable
 
     public BackupId Id { get; }
 
-    /// <summary>Begins an object of this backup, for example <c>base.tar</c>; the codec's suffix is added.</summary>
+    /// <summary>Begins an object of this backup, for example <c>base.tar</c>; the codec's suffix is added, and with a key <c>.enc</c>.</summary>
     public ContentWriter BeginObject(string name) => Begin(name, repository.Codec);
 
-    /// <summary>Begins an object that is stored as it is.</summary>
+    /// <summary>Begins an object that is stored as it is; with a key encrypted, like every other.</summary>
     public ContentWriter BeginPlainObject(string name) => Begin(name, Codec.None);
 
     /// <summary>Seals an object's content and notes it for the manifest.</summary>
@@ -58,7 +58,7 @@ public sealed class BackupSession : IAsyncDisposable
         // From here on nothing is removed, whatever the store answers: a put that is reported as failed may still arrive, and a manifest whose objects
         // are gone would be worse than objects without a manifest.
         manifestMayExist = true;
-        if (!await repository.Documents.PutAsync(key, manifest, BackupJson.Default.BackupManifest, cancellationToken))
+        if (!await repository.Documents.PutAsync(key, manifest, BackupJson.Default.BackupManifest, Protection.Locked, cancellationToken))
         {
             throw new ObjectStoreException($"Another backup has the id {Id}: '{key}' exists. It was left as it is.", isPermanent: true);
         }
@@ -80,10 +80,16 @@ public sealed class BackupSession : IAsyncDisposable
         }
         catch (Exception failure) when (failure is ObjectStoreException or OperationCanceledException)
         {
-            // The store is what failed, most likely. Objects without a manifest are no backup, and a later sweep removes them.
+            // The store is what failed, most likely, or it keeps what was sealed until its lock ends. Objects without a manifest are no backup, and a later sweep removes them.
         }
     }
 
     private ContentWriter Begin(string name, Codec codec) => new(
-        repository.Store, name, layout.Key(Id, name + codec.Suffix()), codec, repository.Options.CompressionLevel, repository.CompressionWorkers);
+        repository.Store,
+        name,
+        layout.Key(Id, name + codec.Suffix() + (repository.IsEncrypted ? Codecs.EncryptedSuffix : "")),
+        codec,
+        repository.Options.CompressionLevel,
+        repository.CompressionWorkers,
+        repository.Keys.Writing);
 }

@@ -29,8 +29,18 @@ internal static class Codecs
         _ => "none",
     };
 
-    /// <summary>Splits an object's name into what it names and how it is compressed.</summary>
-    public static (string Name, Codec Codec) Split(string name)
+    /// <summary>Behind the codec's suffix, for an encrypted object.</summary>
+    public const string EncryptedSuffix = ".enc";
+
+    /// <summary>Splits an object's name into what it names, how it is compressed, and whether it is encrypted after that.</summary>
+    public static (string Name, Codec Codec, bool IsEncrypted) Split(string name)
+    {
+        var isEncrypted = name.EndsWith(EncryptedSuffix, StringComparison.Ordinal);
+        var (bare, codec) = SplitCodec(isEncrypted ? name[..^EncryptedSuffix.Length] : name);
+        return (bare, codec, isEncrypted);
+    }
+
+    private static (string Name, Codec Codec) SplitCodec(string name)
     {
         if (name.EndsWith(".zst", StringComparison.Ordinal))
         {

@@ -2,13 +2,14 @@ using System.Buffers;
 using System.IO.Compression;
 using System.Security.Cryptography;
 using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Encryption;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository.Content;
 
 /// <summary>
-/// The way out: ranged reads → SHA-256 of what is stored → decompression → SHA-256 of the content. The last read, the one that returns 0, throws unless lengths
+/// The way out: ranged reads → SHA-256 of what is stored → decryption → decompression → SHA-256 of the content. The last read, the one that returns 0, throws unless lengths
 /// and hashes are the manifest's; until then nobody may rely on what was read.
 /// </summary>
 internal sealed class ContentReader : ReadOnlyStream
@@ -16,10 +17,11 @@ internal sealed class ContentReader : ReadOnlyStream
     private readonly BackupObject expected;
     private readonly HashingStream stored;
     private readonly HashingStream content;
+    private readonly RepositoryKey? key;
     private readonly bool provesContent;
     private bool proved;
 
-    public ContentReader(IObjectStore store, BackupObject expected, ContentProof proof, int parallel)
+    public ContentReader(IObjectStore store, BackupObject expected, ContentProof proof, int parallel, Keyring keys)
     {
         if (!Codecs.TryParse(expected.Codec, out var codec))
         {
@@ -28,9 +30,11 @@ internal sealed class ContentReader : ReadOnlyStream
         }
 
         this.expected = expected;
+        key = expected.KeyId is { } keyId ? keys.Require(keyId, expected.Key) : null;
         provesContent = proof == ContentProof.StoredAndContent;
-        stored = new HashingStream(new PrefetchingStream(store, new ObjectKey(expected.Key), expected.StoredBytes, parallel), hashes: true);
-        content = new HashingStream(Decode(codec, stored), provesContent);
+        var name = new ObjectKey(expected.Key);
+        stored = new HashingStream(new PrefetchingStream(store, name, expected.StoredBytes, parallel), hashes: true);
+        content = new HashingStream(Decode(codec, key is null ? stored : new DecryptingStream(stored, keys, name)), provesContent);
     }
 
     public static Stream Decode(Codec codec, Stream stored) => codec switch
@@ -94,11 +98,14 @@ internal sealed class ContentReader : ReadOnlyStream
             throw Damaged("its bytes do not have the SHA-256 that its manifest says");
         }
 
-        if (content.Bytes != expected.ContentBytes || (provesContent && content.Sha256() != expected.ContentSha256))
+        if (content.Bytes != expected.ContentBytes || (provesContent && !IsExpectedContent(content.Hash())))
         {
             throw Damaged("its content does not have the length and SHA-256 that its manifest says");
         }
     }
+
+    private bool IsExpectedContent(byte[] sha256) =>
+        key is null ? Convert.ToHexStringLower(sha256) == expected.ContentSha256 : key.Fingerprint(sha256) == expected.ContentHmac;
 
     private NotRestorableException Damaged(string what) => new($"The object '{expected.Key}' is damaged: {what}.");
 }
@@ -110,7 +117,9 @@ internal sealed class HashingStream(Stream inner, bool hashes) : ReadOnlyStream
 
     public long Bytes { get; private set; }
 
-    public string Sha256() => Convert.ToHexStringLower(hash.GetCurrentHash());
+    public string Sha256() => Convert.ToHexStringLower(Hash());
+
+    public byte[] Hash() => hash.GetCurrentHash();
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {

@@ -1,38 +1,46 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Encryption;
 using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository.Content;
 
 /// <summary>
-/// One object of a backup on its way in: content is measured, compressed, measured again and uploaded while it is still arriving. A block is hashed on another
-/// thread while it is compressed on the caller's. Disposing without <see cref="SealAsync"/> abandons it.
+/// One object of a backup on its way in: content is measured, compressed, encrypted, measured again and uploaded while it is still arriving. While a block is
+/// compressed on the caller's thread, it is hashed on another, and what the blocks before it became is encrypted, hashed and handed to the store on a third.
+/// Disposing without <see cref="SealAsync"/> abandons it.
 /// </summary>
 public sealed class ContentWriter : IAsyncDisposable
 {
     /// <summary>Handing a block to another thread costs microseconds; a block this long takes hundreds to hash.</summary>
     private const int BlockBytes = 512 << 10;
 
+    /// <summary>The same for what is stored: so much is worth a thread.</summary>
+    private const int EncodedBytes = 64 << 10;
+
     private readonly IObjectStore store;
     private readonly string name;
     private readonly Codec codec;
-    private readonly ObjectWriter writer;
+    private readonly RepositoryKey? key;
+    private readonly StoredWriter stored;
     private readonly ContentEncoder encoder;
-    private readonly ArrayBufferWriter<byte> encoded = new(256 << 10);
     private readonly IncrementalHash contentHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private readonly IncrementalHash storedHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private ArrayBufferWriter<byte> encoded = new(256 << 10);
+    private ArrayBufferWriter<byte> storing = new();
     private byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
     private byte[] hashedBlock = ArrayPool<byte>.Shared.Rent(BlockBytes);
-    private Task hashing = Task.CompletedTask;
+    private Task hashed = Task.CompletedTask;
+    private Task handedOn = Task.CompletedTask;
     private int filled;
 
-    internal ContentWriter(IObjectStore store, string name, ObjectKey key, Codec codec, int level, int workers)
+    internal ContentWriter(IObjectStore store, string name, ObjectKey place, Codec codec, int level, int workers, RepositoryKey? key)
     {
         this.store = store;
         this.name = name;
         this.codec = codec;
-        writer = new ObjectWriter(store, key);
+        this.key = key;
+        stored = new StoredWriter(new ObjectWriter(store, place, protection: Protection.Locked), key);
         encoder = ContentEncoder.Create(codec, level, workers);
     }
 
@@ -61,21 +69,26 @@ public sealed class ContentWriter : IAsyncDisposable
     {
         await EndBlockAsync(cancellationToken);
         encoder.End(encoded);
-        await DrainAsync(cancellationToken);
-        await hashing;
+        await HandOnAsync(cancellationToken);
+        await handedOn;
+        await hashed;
+        var (bytes, sha256) = await stored.EndAsync(cancellationToken);
+        var contentSha256 = contentHash.GetCurrentHash();
         var content = new BackupObject
         {
             Name = name,
-            Key = writer.Key.Value,
+            Key = stored.Key.Value,
             Codec = codec.Word(),
             ContentBytes = ContentBytes,
-            ContentSha256 = Convert.ToHexStringLower(contentHash.GetCurrentHash()),
-            StoredBytes = writer.Length,
-            StoredSha256 = Convert.ToHexStringLower(storedHash.GetCurrentHash()),
+            ContentSha256 = key is null ? Convert.ToHexStringLower(contentSha256) : null,
+            ContentHmac = key?.Fingerprint(contentSha256),
+            KeyId = key?.Id,
+            StoredBytes = bytes,
+            StoredSha256 = sha256,
         };
-        if (!await writer.SealAsync(cancellationToken) && !await IsStoredAsync(content, cancellationToken))
+        if (!await stored.SealAsync(default, cancellationToken) && !await IsStoredAsync(content, cancellationToken))
         {
-            throw new ObjectStoreException($"The object '{writer.Key}' exists already; it was left as it is.", isPermanent: true);
+            throw new ObjectStoreException($"The object '{stored.Key}' exists already; it was left as it is.", isPermanent: true);
         }
 
         return content;
@@ -83,27 +96,37 @@ public sealed class ContentWriter : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await hashing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await hashed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await handedOn.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Recycle(ref block);
         Recycle(ref hashedBlock);
         encoder.Dispose();
         contentHash.Dispose();
-        storedHash.Dispose();
-        await writer.DisposeAsync();
+        await stored.DisposeAsync();
     }
 
     private async ValueTask EndBlockAsync(CancellationToken cancellationToken)
     {
-        await hashing;
+        await hashed;
         (block, hashedBlock) = (hashedBlock, block);
         var (bytes, count) = (hashedBlock, filled);
         filled = 0;
-        hashing = Task.Run(() => contentHash.AppendData(bytes, 0, count), CancellationToken.None);
+        hashed = Task.Run(() => contentHash.AppendData(bytes, 0, count), CancellationToken.None);
         encoder.Write(bytes.AsSpan(0, count), encoded);
-        if (encoded.WrittenCount >= 64 << 10)
+        if (encoded.WrittenCount >= EncodedBytes)
         {
-            await DrainAsync(cancellationToken);
+            await HandOnAsync(cancellationToken);
         }
+    }
+
+    /// <summary>Gives what was encoded to the store's side; waits only while that still has what it was given before.</summary>
+    private async ValueTask HandOnAsync(CancellationToken cancellationToken)
+    {
+        await handedOn;
+        (encoded, storing) = (storing, encoded);
+        encoded.ResetWrittenCount();
+        var bytes = storing.WrittenMemory;
+        handedOn = Task.Run(async () => await stored.WriteAsync(bytes, cancellationToken), CancellationToken.None);
     }
 
     /// <summary>
@@ -111,16 +134,9 @@ public sealed class ContentWriter : IAsyncDisposable
     /// </summary>
     private async Task<bool> IsStoredAsync(BackupObject content, CancellationToken cancellationToken)
     {
-        await using var existing = new HashingStream(await store.OpenReadAsync(writer.Key, 0, null, cancellationToken), hashes: true);
+        await using var existing = new HashingStream(await store.OpenReadAsync(stored.Key, 0, null, cancellationToken), hashes: true);
         await existing.DrainAsync(cancellationToken);
         return existing.Bytes == content.StoredBytes && existing.Sha256() == content.StoredSha256;
-    }
-
-    private async ValueTask DrainAsync(CancellationToken cancellationToken)
-    {
-        storedHash.AppendData(encoded.WrittenSpan);
-        await writer.WriteAsync(encoded.WrittenMemory, cancellationToken);
-        encoded.ResetWrittenCount();
     }
 
     private static void Recycle(ref byte[] rented)

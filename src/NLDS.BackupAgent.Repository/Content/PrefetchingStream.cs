@@ -87,11 +87,18 @@ internal sealed class PrefetchingStream : ReadOnlyStream
 
     private async Task<ArraySegment<byte>> FetchAsync(long offset, int count, CancellationToken cancellationToken)
     {
-        var rented = ArrayPool<byte>.Shared.Rent(count);
+        // The last range asks for one byte more, which must not be there.
+        var wanted = offset + count == length ? count + 1 : count;
+        var rented = ArrayPool<byte>.Shared.Rent(wanted);
         try
         {
-            await using var source = await store.OpenReadAsync(key, offset, count > 0 ? count : null, cancellationToken);
-            var read = await source.ReadAtLeastAsync(rented.AsMemory(0, count), count, throwOnEndOfStream: false, cancellationToken);
+            await using var source = await store.OpenReadAsync(key, offset, count > 0 ? wanted : null, cancellationToken);
+            var read = await source.ReadAtLeastAsync(rented.AsMemory(0, wanted), wanted, throwOnEndOfStream: false, cancellationToken);
+            if (read > count)
+            {
+                throw new InvalidDataException($"it goes on behind its {length} bytes");
+            }
+
             return read == count
                 ? new ArraySegment<byte>(rented, 0, count)
                 : throw new InvalidDataException($"it ends at byte {offset + read} of {length}");

@@ -2,6 +2,8 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using NLDS.BackupAgent.Repository.Encryption;
+using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository.Documents;
 
@@ -19,9 +21,13 @@ internal static class ProvenDocument
     /// <summary><c>\n}</c>, with which an indented object ends.</summary>
     private const int ClosingBytes = 2;
 
+    private static readonly int ProofBytes = HashLine.Length + (2 * SHA256.HashSizeInBytes) + End.Length;
+
     /// <param name="document">Serializes to an object with at least one property.</param>
     /// <param name="type">How.</param>
-    public static byte[] Write<T>(T document, JsonTypeInfo<T> type)
+    /// <param name="name">Where it will lie; it is authenticated for this place.</param>
+    /// <param name="key">What it is authenticated with; null for not at all.</param>
+    public static byte[] Write<T>(T document, JsonTypeInfo<T> type, ObjectKey name, RepositoryKey? key)
     {
         using var json = new MemoryStream();
         using (var writer = new Utf8JsonWriter(json, Lines))
@@ -30,20 +36,28 @@ internal static class ProvenDocument
         }
 
         byte[] lines = [.. json.GetBuffer().AsSpan(0, (int)json.Length - ClosingBytes), .. ",\n"u8];
+        if (key is not null)
+        {
+            lines = [.. lines, .. Authenticator.Line(Authenticator.Form.Json, key, name, lines)];
+        }
+
         return [.. lines, .. Closing(lines)];
     }
 
     /// <exception cref="JsonException">These are not the bytes that were written.</exception>
     public static T Read<T>(ReadOnlySpan<byte> document, JsonTypeInfo<T> type)
     {
-        var closing = HashLine.Length + (2 * SHA256.HashSizeInBytes) + End.Length;
-        if (document.Length <= closing || !document[^closing..].SequenceEqual(Closing(document[..^closing])))
+        if (document.Length <= ProofBytes || !document[^ProofBytes..].SequenceEqual(Closing(document[..^ProofBytes])))
         {
             throw new JsonException("Its SHA-256 is not the one that it says.");
         }
 
         return JsonSerializer.Deserialize(document, type) ?? throw new JsonException("It is empty.");
     }
+
+    /// <summary>Who says that he wrote it; null when nobody does. Nothing is proved by finding it.</summary>
+    public static Authenticator? FindAuthenticator(ReadOnlySpan<byte> document) =>
+        document.Length > ProofBytes ? Authenticator.Find(Authenticator.Form.Json, document[..^ProofBytes]) : null;
 
     private static byte[] Closing(ReadOnlySpan<byte> lines) =>
         Encoding.ASCII.GetBytes(HashLine + Convert.ToHexStringLower(SHA256.HashData(lines)) + End);

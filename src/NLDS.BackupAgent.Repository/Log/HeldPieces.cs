@@ -6,18 +6,18 @@ namespace NLDS.BackupAgent.Repository.Log;
 internal sealed class HeldPieces
 {
     private readonly Queue<LogPiece> chunks;
-    private readonly HashSet<ulong> segmentEnds;
+    private readonly Dictionary<ulong, LogPiece> segments;
 
     public HeldPieces(IReadOnlyCollection<LogPiece> held, string lineage, ulong start)
     {
         CoveredTo = LogCover.Find(held, lineage, start).End;
         var ahead = held.Where(p => p.Lineage == lineage && p.Range.End > start).ToList();
         chunks = new Queue<LogPiece>(ahead.Where(p => !p.IsSegment).OrderBy(p => p.Range.End));
-        segmentEnds = [.. ahead.Where(p => p.IsSegment).Select(p => p.Range.End)];
+        segments = ahead.Where(p => p.IsSegment).GroupBy(p => p.Range.End).ToDictionary(same => same.Key, same => same.First());
     }
 
-    /// <summary>A whole segment that ends here is in the archive.</summary>
-    public bool HasSegmentEndingAt(ulong position) => segmentEnds.Contains(position);
+    /// <summary>The whole segment in the archive that ends here, or null; its name may be that of another codec or of no key.</summary>
+    public LogPiece? SegmentEndingAt(ulong position) => segments.GetValueOrDefault(position);
 
     /// <summary>The archive says that it holds everything before this: nothing before it needs a chunk of its own.</summary>
     public ulong CoveredTo { get; }

@@ -1,8 +1,7 @@
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
-using System.Text;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Documents;
+using NLDS.BackupAgent.Repository.Encryption;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -17,17 +16,21 @@ public sealed class LogArchive
     private const string SealSuffix = ".seal";
     private const string TailFolder = "tail/";
 
-    /// <summary>Beside each small file, as <c>sha256sum</c> writes it: <c>sha256sum -c</c> checks the file by hand.</summary>
-    private const string FileProofSuffix = ".sha256";
+    private const string PlainReachName = "plain.json";
+
     private readonly IObjectStore store;
     private readonly DocumentStore documents;
     private readonly string folder;
+    private readonly LogFiles filesBeside;
+    private readonly PlainReach plainReach;
 
-    internal LogArchive(IObjectStore store, string folder, ILogNaming naming, Codec codec, int level)
+    internal LogArchive(IObjectStore store, string folder, ILogNaming naming, Codec codec, int level, DocumentStore? documents = null)
     {
         this.store = store;
-        documents = new DocumentStore(store);
+        this.documents = documents ?? new DocumentStore(store);
         this.folder = folder;
+        filesBeside = new LogFiles(store, this.documents);
+        plainReach = new PlainReach(this.documents, new ObjectKey($"{folder}/{PlainReachName}"));
         Naming = naming;
         Codec = codec;
         Level = level;
@@ -43,9 +46,44 @@ public sealed class LogArchive
 
     private ObjectKey ConfirmationKey => new($"{folder}/{TailFolder}confirmed.json");
 
-    internal ObjectKey SegmentKey(string lineage, LogRange segment) => new($"{folder}/{Naming.Name(lineage, segment)}{Codec.Suffix()}");
+    /// <summary>May this piece be read here? Without a key an encrypted one is only seen.</summary>
+    public bool CanRead(LogPiece piece) => !piece.IsEncrypted || Key is not null;
 
-    internal ObjectKey ChunkKey(string lineage, LogRange range) => new($"{folder}/{TailFolder}{lineage}-{range.Start:x16}-{range.End:x16}{Codec.Suffix()}");
+    /// <summary>What its pieces are encrypted with from now on; null for not at all.</summary>
+    internal RepositoryKey? Key => documents.Keys.Writing;
+
+    /// <summary>A whole segment as it is written now.</summary>
+    internal LogPiece NewSegment(string lineage, LogRange segment) => new(SegmentKey(lineage, segment), lineage, segment, Codec, 0, IsSegment: true) { IsEncrypted = Key is not null };
+
+    /// <summary>A chunk as it is written now.</summary>
+    internal LogPiece NewChunk(string lineage, LogRange range) => new(ChunkKey(lineage, range), lineage, range, Codec, 0, IsSegment: false) { IsEncrypted = Key is not null };
+
+    internal ObjectKey SegmentKey(string lineage, LogRange segment) => new($"{folder}/{Naming.Name(lineage, segment)}{Suffix(Codec, Key is not null)}");
+
+    internal ObjectKey ChunkKey(string lineage, LogRange range) => new($"{folder}/{TailFolder}{lineage}-{range.Start:x16}-{range.End:x16}{Suffix(Codec, Key is not null)}");
+
+    /// <summary>
+    /// Makes the log ready for a writer. Where encryption is new here, this records how far the log without it reaches, after which no unencrypted piece is
+    /// believed that reaches further.
+    /// </summary>
+    public async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        if (Key is null || await plainReach.IsRecordedAsync(cancellationToken))
+        {
+            return;
+        }
+
+        var pieces = new List<LogPiece>();
+        await foreach (var entry in store.ListAsync(folder + "/", null, cancellationToken))
+        {
+            if ((ParseChunk(entry) ?? ParseSegment(entry, entry.Key.Name)) is { IsEncrypted: false } piece)
+            {
+                pieces.Add(piece);
+            }
+        }
+
+        await plainReach.RecordAsync(pieces, cancellationToken);
+    }
 
     /// <summary>Lists the log. A listing that fails throws; it is never taken for an empty log.</summary>
     /// <remarks>
@@ -73,7 +111,7 @@ public sealed class LogArchive
                 gaps.Add(await documents.ReadAsync(entry.Key, LogJson.Default.LogGap, cancellationToken));
             }
             else if (name.Contains('/', StringComparison.Ordinal) || name.EndsWith(SealSuffix, StringComparison.Ordinal)
-                || name.EndsWith(FileProofSuffix, StringComparison.Ordinal))
+                || name.EndsWith(DocumentStore.ChecksumSuffix, StringComparison.Ordinal) || name == PlainReachName)
             {
                 continue;
             }
@@ -87,19 +125,30 @@ public sealed class LogArchive
             }
         }
 
-        return new LogInventory { Pieces = pieces, Gaps = gaps, Files = files, Confirmation = await documents.FindAsync(ConfirmationKey, LogJson.Default.LogConfirmation, cancellationToken) };
+        var (believed, strange) = await plainReach.PartAsync(pieces, cancellationToken);
+        return new LogInventory
+        {
+            Pieces = believed,
+            Strange = strange,
+            Gaps = gaps,
+            Files = files,
+            Confirmation = await documents.FindRegisterAsync(ConfirmationKey, LogJson.Default.LogConfirmation, cancellationToken),
+        };
     }
 
     /// <summary>The whole segment at <paramref name="position"/>, without a listing; null when the store said that it has none by any of its names.</summary>
     public async Task<LogPiece?> FindSegmentAsync(string lineage, ulong position, CancellationToken cancellationToken)
     {
         var range = Naming.SegmentAt(position);
-        foreach (var codec in Enum.GetValues<Codec>().OrderByDescending(c => c == Codec))
+        var forms = Enum.GetValues<Codec>().SelectMany(codec => (bool[])[true, false], (codec, isEncrypted) => (Codec: codec, IsEncrypted: isEncrypted));
+        foreach (var (codec, isEncrypted) in forms.OrderByDescending(form => form.Codec == Codec && form.IsEncrypted == Key is not null))
         {
-            var key = new ObjectKey($"{folder}/{Naming.Name(lineage, range)}{codec.Suffix()}");
-            if (await store.HeadAsync(key, cancellationToken) is { } found)
+            var key = new ObjectKey($"{folder}/{Naming.Name(lineage, range)}{Suffix(codec, isEncrypted)}");
+            if (await store.HeadAsync(key, cancellationToken) is { } found
+                && new LogPiece(key, lineage, range, codec, found.Bytes, IsSegment: true) { IsEncrypted = isEncrypted } is var piece
+                && (await plainReach.PartAsync([piece], cancellationToken)).Believed.Count > 0)
             {
-                return new LogPiece(key, lineage, range, codec, found.Bytes, IsSegment: true);
+                return piece;
             }
         }
 
@@ -124,7 +173,8 @@ public sealed class LogArchive
             var (seal, frameBytes) = await ReadSealAndSizeAsync(piece, cancellationToken);
             await using var source = await store.OpenReadAsync(piece.Key, 0, piece.StoredBytes - frameBytes, cancellationToken);
             await using var stored = new HashingStream(source, hashes: true);
-            await using var content = ContentReader.Decode(piece.Codec, stored);
+            await using var decrypted = piece.IsEncrypted ? new DecryptingStream(stored, documents.Keys, piece.Key) : (Stream)stored;
+            await using var content = ContentReader.Decode(piece.Codec, decrypted);
             var counted = new CountingCopy(piece.Range.Length);
             await counted.CopyAsync(content, target, cancellationToken);
             await stored.DrainAsync(cancellationToken);
@@ -147,32 +197,14 @@ public sealed class LogArchive
 
     /// <summary>Stores a small file beside the log under its own name, its proof first, unless the same bytes are there already.</summary>
     /// <exception cref="LogDivergedException">A file of that name has other content.</exception>
-    public async Task PutFileAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
-    {
-        var key = new ObjectKey($"{folder}/{name}");
-        await PutSameAsync(FileProofKey(key), FileProof(name, content.Span), cancellationToken);
-        await PutSameAsync(key, content, cancellationToken);
-    }
+    public Task PutFileAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+        filesBeside.PutAsync(new ObjectKey($"{folder}/{name}"), content, cancellationToken);
 
     /// <summary>The content of a small file beside the log, proved.</summary>
     /// <exception cref="ObjectNotFoundException">The store said that there is none.</exception>
     /// <exception cref="NotRestorableException">It is damaged, or its proof is.</exception>
-    public async Task<byte[]> ReadFileAsync(string name, CancellationToken cancellationToken)
-    {
-        var key = new ObjectKey($"{folder}/{name}");
-        var content = await store.ReadAllAsync(key, cancellationToken);
-        try
-        {
-            var proof = await store.ReadAllAsync(FileProofKey(key), cancellationToken);
-            return proof.AsSpan().SequenceEqual(FileProof(name, content))
-                ? content
-                : throw new NotRestorableException($"The object '{key}' is damaged: it does not have the SHA-256 that '{FileProofKey(key)}' says.");
-        }
-        catch (ObjectNotFoundException)
-        {
-            throw new NotRestorableException($"The object '{FileProofKey(key)}' is missing from the repository: '{key}' cannot be proved.");
-        }
-    }
+    public Task<byte[]> ReadFileAsync(string name, CancellationToken cancellationToken) =>
+        filesBeside.ReadAsync(new ObjectKey($"{folder}/{name}"), cancellationToken);
 
     /// <summary>Records a hole for ever. Recording the same hole again changes nothing.</summary>
     public Task RecordGapAsync(LogGap gap, CancellationToken cancellationToken) => documents.PutAsync(
@@ -200,7 +232,7 @@ public sealed class LogArchive
         }
 
         await store.DeleteAsync([.. superfluous.Select(p => p.Key)], cancellationToken);
-        List<ObjectKey> seals = [.. superfluous.Where(p => p.Codec == Codec.None).Select(p => SealKey(p.Key))];
+        List<ObjectKey> seals = [.. superfluous.Where(p => p.HasSealBeside).Select(p => SealKey(p.Key))];
         if (seals.Count > 0)
         {
             await store.DeleteAsync(seals, cancellationToken);
@@ -238,28 +270,17 @@ public sealed class LogArchive
     /// <summary>The seal's own object, for a codec that has no place for a seal.</summary>
     internal static ObjectKey SealKey(ObjectKey piece) => new(piece.Value + SealSuffix);
 
-    private static ObjectKey FileProofKey(ObjectKey file) => new(file.Value + FileProofSuffix);
-
-    private static byte[] FileProof(string name, ReadOnlySpan<byte> content) =>
-        Encoding.UTF8.GetBytes($"{Convert.ToHexStringLower(SHA256.HashData(content))}  {name}\n");
-
-    private async Task PutSameAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
-    {
-        if (!await store.PutIfAbsentAsync(key, content, cancellationToken)
-            && !(await store.ReadAllAsync(key, cancellationToken)).AsSpan().SequenceEqual(content.Span))
-        {
-            throw new LogDivergedException($"The repository holds another '{key}' than the server has. They come from different lines of history.");
-        }
-    }
+    private static string Suffix(Codec codec, bool isEncrypted) => codec.Suffix() + (isEncrypted ? Codecs.EncryptedSuffix : "");
 
     private async Task<(LogSeal Seal, int FrameBytes)> ReadSealAndSizeAsync(LogPiece piece, CancellationToken cancellationToken)
     {
         try
         {
-            var (tail, inside) = piece.Codec == Codec.None
+            var (tail, inside) = piece.HasSealBeside
                 ? (await store.ReadAllAsync(SealKey(piece.Key), cancellationToken), false)
                 : (await ReadEndAsync(piece, cancellationToken), true);
-            var seal = SealFrame.Read(tail, piece.Codec, out var frameBytes)
+            var frameBytes = 0;
+            var seal = (piece.IsEncrypted ? SealBox.Read(tail, documents.Keys, piece.Key, out frameBytes) : SealFrame.Read(tail, piece.Codec, out frameBytes))
                 ?? throw Damaged(piece, "its seal cannot be read");
             frameBytes = inside ? frameBytes : 0;
             if (seal.Lineage != piece.Lineage || seal.Start != piece.Range.Start || seal.End != piece.Range.End
@@ -288,17 +309,17 @@ public sealed class LogArchive
 
     private LogPiece? ParseSegment(ObjectInfo entry, string name)
     {
-        var (bare, codec) = Codecs.Split(name);
+        var (bare, codec, isEncrypted) = Codecs.Split(name);
         return Naming.TryParse(bare, out var lineage, out var range)
-            ? new LogPiece(entry.Key, lineage, range, codec, entry.Bytes, IsSegment: true)
+            ? new LogPiece(entry.Key, lineage, range, codec, entry.Bytes, IsSegment: true) { IsEncrypted = isEncrypted }
             : null;
     }
 
     private static LogPiece? ParseChunk(ObjectInfo entry)
     {
-        var (bare, codec) = Codecs.Split(entry.Key.Name);
+        var (bare, codec, isEncrypted) = Codecs.Split(entry.Key.Name);
         return TryParseChunk(bare, out var lineage, out var range)
-            ? new LogPiece(entry.Key, lineage, range, codec, entry.Bytes, IsSegment: false)
+            ? new LogPiece(entry.Key, lineage, range, codec, entry.Bytes, IsSegment: false) { IsEncrypted = isEncrypted }
             : null;
     }
 

@@ -5,6 +5,9 @@ public sealed record LogInventory
 {
     public required IReadOnlyList<LogPiece> Pieces { get; init; }
 
+    /// <summary>Unencrypted pieces that were not there when encryption was turned on: not of this log's making, and never read.</summary>
+    public IReadOnlyList<LogPiece> Strange { get; init; } = [];
+
     public required IReadOnlyList<LogGap> Gaps { get; init; }
 
     /// <summary>Names of the small files kept beside the log (timeline histories), with their sizes.</summary>

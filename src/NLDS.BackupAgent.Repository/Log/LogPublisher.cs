@@ -1,4 +1,7 @@
+using System.Buffers;
+using System.Security.Cryptography;
 using NLDS.BackupAgent.Repository.Documents;
+using NLDS.BackupAgent.Repository.Encryption;
 using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository.Log;
@@ -10,12 +13,23 @@ namespace NLDS.BackupAgent.Repository.Log;
 /// <param name="durable">Told of a range when it, its proof and its marks are durable.</param>
 internal sealed class LogPublisher(LogArchive archive, Action<LogRange> durable)
 {
-    /// <param name="stored">The chunk's bytes, without a seal.</param>
+    /// <param name="compressed">The chunk's content.</param>
     public async Task PutChunkAsync(
-        LogPiece chunk, LogSeal seal, byte[] stored, IReadOnlyList<LogMark> marks, IReadOnlyCollection<LogPiece> superseded, CancellationToken cancellationToken)
+        LogPiece chunk, LogSeal seal, byte[] compressed, IReadOnlyList<LogMark> marks, IReadOnlyCollection<LogPiece> superseded, CancellationToken cancellationToken)
     {
-        var frame = await PutSealBesideAsync(chunk, seal, cancellationToken);
-        if (!await archive.Store.PutIfAbsentAsync(chunk.Key, (byte[])[.. stored, .. frame], cancellationToken))
+        var stored = new ArrayBufferWriter<byte>(ObjectEncryptor.BytesFor(compressed.Length) + SealFrame.MaximumBytes);
+        if (archive.Key is { } key)
+        {
+            ObjectEncryptor.Encrypt(key, chunk.Key, compressed, stored);
+        }
+        else
+        {
+            stored.Write(compressed);
+        }
+
+        seal = seal with { StoredBytes = stored.WrittenCount, StoredSha256 = Convert.ToHexStringLower(SHA256.HashData(stored.WrittenSpan)) };
+        stored.Write(await PutSealBesideAsync(chunk, seal, cancellationToken));
+        if (!await archive.Store.PutIfAbsentAsync(chunk.Key, stored.WrittenMemory, cancellationToken))
         {
             await RequireOwnAsync(chunk, seal, cancellationToken);
         }
@@ -29,6 +43,8 @@ internal sealed class LogPublisher(LogArchive archive, Action<LogRange> durable)
         OpenSegment segment, LogPiece piece, LogSeal seal, IReadOnlyList<LogMark> marks, Task lastChunk, CancellationToken cancellationToken)
     {
         await using var owned = segment;
+        var (bytes, sha256) = await segment.EndStoredAsync(cancellationToken);
+        seal = seal with { StoredBytes = bytes, StoredSha256 = sha256 };
         var frame = await PutSealBesideAsync(piece, seal, cancellationToken);
         if (!await segment.SealAsync(frame, cancellationToken))
         {
@@ -40,17 +56,23 @@ internal sealed class LogPublisher(LogArchive archive, Action<LogRange> durable)
         await archive.RemoveAsync(segment.Chunks, cancellationToken);
     }
 
-    /// <summary>What goes behind the stored bytes: the seal's frame, or nothing for a codec that has no place for one; then the seal is put first.</summary>
+    /// <summary>What goes behind the stored bytes: the seal, encrypted or in the codec's frame, or nothing for a codec that has no place for one; then the seal is put first.</summary>
     private async Task<byte[]> PutSealBesideAsync(LogPiece piece, LogSeal seal, CancellationToken cancellationToken)
     {
+        if (archive.Key is { } encryption)
+        {
+            return SealBox.Write(seal, encryption, piece.Key);
+        }
+
         var frame = SealFrame.Write(seal, piece.Codec);
-        if (piece.Codec != Content.Codec.None)
+        if (!piece.HasSealBeside)
         {
             return frame;
         }
 
         var key = LogArchive.SealKey(piece.Key);
-        if (!await archive.Store.PutIfAbsentAsync(key, frame, cancellationToken))
+        var protection = piece.IsSegment ? Protection.Locked : Protection.None;
+        if (!await archive.Store.PutIfAbsentAsync(key, frame, protection, cancellationToken))
         {
             // An earlier attempt's seal may differ in its times, never in what it proves.
             var found = SealFrame.Read(await archive.Store.ReadAllAsync(key, cancellationToken), piece.Codec, out _);

@@ -20,7 +20,7 @@ public sealed record LogSeal
     /// <summary>SHA-256 of the log from <see cref="HashedFrom"/> to <see cref="End"/>, lower-case hexadecimal.</summary>
     public required string ContentSha256 { get; init; }
 
-    /// <summary>Length of the object without this seal.</summary>
+    /// <summary>Length of the object without this seal, as stored.</summary>
     public required long StoredBytes { get; init; }
 
     /// <summary>SHA-256 of the object without this seal.</summary>
@@ -59,4 +59,5 @@ public sealed record LogMark(string Name, string Lineage, ulong Start, ulong End
 [JsonSerializable(typeof(LogConfirmation))]
 [JsonSerializable(typeof(LogGap))]
 [JsonSerializable(typeof(LogMark))]
+[JsonSerializable(typeof(PlainEnds))]
 internal sealed partial class LogJson : JsonSerializerContext;

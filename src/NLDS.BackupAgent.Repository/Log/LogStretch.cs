@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 
 namespace NLDS.BackupAgent.Repository.Log;
 
@@ -17,8 +16,6 @@ internal sealed class LogStretch(ulong start)
     public void Append(ReadOnlySpan<byte> bytes) => stored.Write(bytes);
 
     public void Include(LogTimes times) => Times = Times.Include(times);
-
-    public string StoredSha256() => Convert.ToHexStringLower(SHA256.HashData(stored.WrittenSpan));
 
     /// <summary>A copy that stays as it is when the stretch goes on.</summary>
     public byte[] Copy() => stored.WrittenSpan.ToArray();

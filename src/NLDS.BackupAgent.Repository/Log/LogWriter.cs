@@ -344,7 +344,7 @@ public sealed partial class LogWriter : IAsyncDisposable
 
     private async ValueTask TakeFrameAsync(ReadOnlyMemory<byte> frame)
     {
-        await segment.AddStoredAsync(frame, abandoned.Token);
+        await segment.AddCompressedAsync(frame, abandoned.Token);
         merge.Append(frame.Span);
         if (frameIsPending)
         {
@@ -375,8 +375,8 @@ public sealed partial class LogWriter : IAsyncDisposable
         var merged = full || healing || segment.Mergeable.Count >= ChunksPerMerge;
         var stretch = merged ? merge : pending;
         var range = new LogRange(stretch.Start, position);
-        var seal = Seal(range, stretch.StoredBytes, stretch.StoredSha256(), stretch.Times);
-        var chunk = new LogPiece(archive.ChunkKey(lineage, range), lineage, range, archive.Codec, stretch.StoredBytes, IsSegment: false);
+        var seal = Seal(range, stretch.Times);
+        var chunk = archive.NewChunk(lineage, range);
         var (content, recorded, superseded) = (stretch.Copy(), TakeMarks(), merged ? segment.TakeMergeable() : []);
         await uploads.BeginChunkAsync(() => publisher.PutChunkAsync(chunk, seal, content, recorded, superseded, abandoned.Token));
         segment.AddChunk(chunk, merge.Start);
@@ -398,12 +398,18 @@ public sealed partial class LogWriter : IAsyncDisposable
     private async Task EndSegmentAsync()
     {
         var ended = segment;
-        var (bytes, sha256) = ended.Stored();
-        var seal = Seal(ended.Range, bytes, sha256, ended.Times);
-        var piece = new LogPiece(archive.SegmentKey(lineage, ended.Range), lineage, ended.Range, archive.Codec, bytes, IsSegment: true);
+        var seal = Seal(ended.Range, ended.Times);
+        var piece = archive.NewSegment(lineage, ended.Range);
+        var before = held.SegmentEndingAt(position);
+        if (before is not null && before.Key != piece.Key
+            && await archive.FindFaultAsync(before, ended.Range.Start, seal.ContentSha256, abandoned.Token) is { } fault)
+        {
+            LogUnreliableSegment(fault);
+        }
+
         var (lastChunk, recorded) = (uploads.Chunk, TakeMarks());
         await uploads.BeginSegmentAsync(() => publisher.SealSegmentAsync(ended, piece, seal, recorded, lastChunk, abandoned.Token));
-        if (held.HasSegmentEndingAt(position))
+        if (before is not null)
         {
             // It is compared with what the archive holds before anything behind it may be put: a copy of the source must not leave a trace.
             await uploads.AllSucceededAsync();
@@ -465,18 +471,20 @@ public sealed partial class LogWriter : IAsyncDisposable
                 $"A log cannot be written from {archive.Naming.Format(start)} on: '{name}' is the name of another range. Begin at the start of a segment.", nameof(start));
         }
 
-        return new OpenSegment(range, new ObjectWriter(archive.Store, archive.SegmentKey(lineage, range), parallelParts: 2));
+        var upload = new ObjectWriter(archive.Store, archive.SegmentKey(lineage, range), protection: Protection.Locked);
+        return new OpenSegment(range, new StoredWriter(upload, archive.Key));
     }
 
-    private LogSeal Seal(LogRange range, long storedBytes, string storedSha256, LogTimes times) => new()
+    /// <summary>What is known of a piece before it is stored; the publisher adds what it became.</summary>
+    private LogSeal Seal(LogRange range, LogTimes times) => new()
     {
         Lineage = lineage,
         Start = range.Start,
         End = range.End,
         HashedFrom = segment.Range.Start,
         ContentSha256 = segment.ContentSha256(),
-        StoredBytes = storedBytes,
-        StoredSha256 = storedSha256,
+        StoredBytes = 0,
+        StoredSha256 = "",
         Earliest = times.Earliest,
         Latest = times.Latest,
         Arrivals = LogWindow.Encode(times.Windows, range.Start),
@@ -492,4 +500,7 @@ public sealed partial class LogWriter : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Fault} It is passed over: the next chunk or the whole segment will hold its bytes again.")]
     private partial void LogUnreliableChunk(string fault);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Fault} It is left as it is: the segment is put beside it, as this agent is set to write it.")]
+    private partial void LogUnreliableSegment(string fault);
 }

@@ -1,13 +1,12 @@
 using System.Security.Cryptography;
-using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.Repository.Content;
 
 namespace NLDS.BackupAgent.Repository.Log;
 
 /// <summary>The segment that is being received: its upload, its running hashes, and the chunks that will be superfluous when it is durable.</summary>
-internal sealed class OpenSegment(LogRange range, ObjectWriter upload) : IAsyncDisposable
+internal sealed class OpenSegment(LogRange range, StoredWriter upload) : IAsyncDisposable
 {
     private readonly IncrementalHash contentHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private readonly IncrementalHash storedHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
     public LogRange Range { get; } = range;
 
@@ -43,25 +42,17 @@ internal sealed class OpenSegment(LogRange range, ObjectWriter upload) : IAsyncD
     /// <summary>SHA-256 of the content so far.</summary>
     public string ContentSha256() => Convert.ToHexStringLower(contentHash.GetCurrentHash());
 
-    public async ValueTask AddStoredAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
-    {
-        storedHash.AppendData(bytes.Span);
-        await upload.WriteAsync(bytes, cancellationToken);
-    }
+    public ValueTask AddCompressedAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => upload.WriteAsync(bytes, cancellationToken);
 
-    public (long Bytes, string Sha256) Stored() => (upload.Length, Convert.ToHexStringLower(storedHash.GetCurrentHash()));
+    /// <summary>Ends what the seal follows.</summary>
+    public ValueTask<(long Bytes, string Sha256)> EndStoredAsync(CancellationToken cancellationToken) => upload.EndAsync(cancellationToken);
 
     /// <summary>False when the name was taken.</summary>
-    public async Task<bool> SealAsync(ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
-    {
-        await upload.WriteAsync(frame, cancellationToken);
-        return await upload.SealAsync(cancellationToken);
-    }
+    public Task<bool> SealAsync(ReadOnlyMemory<byte> frame, CancellationToken cancellationToken) => upload.SealAsync(frame, cancellationToken);
 
     public ValueTask DisposeAsync()
     {
         contentHash.Dispose();
-        storedHash.Dispose();
         return upload.DisposeAsync();
     }
 }

@@ -108,6 +108,19 @@ internal sealed class DirectoryObjectStore : IObjectStore
         return RunAsync($"Deleting {paths.Count} objects", () => Delete(paths, cancellationToken), cancellationToken);
     }
 
+    public async Task<IReadOnlyList<UnfinishedUpload>> ListUnfinishedUploadsAsync(DateTimeOffset before, CancellationToken cancellationToken) =>
+        await RunAsync("Listing unfinished uploads", () => root.LeftBehind(before), cancellationToken);
+
+    public Task AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancellationToken) =>
+        RunAsync(
+            $"Removing '{upload.Name}'",
+            () =>
+            {
+                root.Remove(upload);
+                return true;
+            },
+            cancellationToken);
+
     /// <summary>Null when the file system said that there is no such file.</summary>
     internal static ObjectInfo? Describe(ObjectKey key, string path)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 
 namespace NLDS.BackupAgent.Storage.Directories;
@@ -23,6 +24,7 @@ internal sealed partial class DirectoryRoot(string path, TimeProvider time, ILog
 
     private readonly Lock gate = new();
     private readonly string incoming = System.IO.Path.Combine(path, IncomingName);
+    private readonly ConcurrentDictionary<string, bool> open = new(StringComparer.Ordinal);
     private volatile bool opened;
     private volatile bool writable;
 
@@ -44,7 +46,32 @@ internal sealed partial class DirectoryRoot(string path, TimeProvider time, ILog
             MakeIncoming();
         }
 
-        return System.IO.Path.Combine(incoming, Guid.NewGuid().ToString("N"));
+        var name = Guid.NewGuid().ToString("N");
+        open[name] = true;
+        return System.IO.Path.Combine(incoming, name);
+    }
+
+    /// <summary>A temporary file of this process has ended, well or not.</summary>
+    public void Release(string temporaryPath) => open.TryRemove(System.IO.Path.GetFileName(temporaryPath), out _);
+
+    /// <summary>Temporary files of processes that are gone, by when they were last written to; this one's are not among them.</summary>
+    public IReadOnlyList<UnfinishedUpload> LeftBehind(DateTimeOffset before) =>
+        Directory.Exists(incoming)
+            ? [.. new DirectoryInfo(incoming).EnumerateFiles()
+                .Where(file => !open.ContainsKey(file.Name))
+                .Select(file => new UnfinishedUpload(file.FullName, file.Name, new DateTimeOffset(file.LastWriteTimeUtc)))
+                .Where(file => file.Since < before)
+                .OrderBy(file => file.Since)]
+            : [];
+
+    /// <summary>Removes what <see cref="LeftBehind"/> named; what is gone already is as good.</summary>
+    public void Remove(UnfinishedUpload leftover)
+    {
+        var error = Posix.Unlink(System.IO.Path.Combine(incoming, System.IO.Path.GetFileName(leftover.Id)));
+        if (error is not (0 or Posix.NoEntry))
+        {
+            throw Posix.Failure(error);
+        }
     }
 
     /// <summary>Opens the directory at the first use; later calls cost nothing.</summary>
@@ -131,12 +158,11 @@ internal sealed partial class DirectoryRoot(string path, TimeProvider time, ILog
 
     private void RemoveStale()
     {
-        var before = time.GetUtcNow().UtcDateTime - StaleAfter;
-        foreach (var file in new DirectoryInfo(incoming).EnumerateFiles())
+        foreach (var file in LeftBehind(time.GetUtcNow() - StaleAfter))
         {
-            if (file.LastWriteTimeUtc < before && Posix.Unlink(file.FullName) == 0)
+            if (Posix.Unlink(file.Name) == 0)
             {
-                LogStale(file.FullName);
+                LogStale(file.Name);
             }
         }
     }

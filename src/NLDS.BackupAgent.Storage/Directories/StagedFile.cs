@@ -3,10 +3,12 @@ namespace NLDS.BackupAgent.Storage.Directories;
 /// <summary>A file on its way into the store, under a name of its own that no reader sees. Disposing removes that name.</summary>
 internal sealed class StagedFile : IDisposable
 {
+    private readonly DirectoryRoot root;
     private readonly FileStream file;
 
-    private StagedFile(string path)
+    private StagedFile(DirectoryRoot root, string path)
     {
+        this.root = root;
         Path = path;
         file = new FileStream(path, new FileStreamOptions
         {
@@ -20,7 +22,7 @@ internal sealed class StagedFile : IDisposable
 
     public string Path { get; }
 
-    public static StagedFile Create(DirectoryRoot root) => new(root.NewTemporaryPath());
+    public static StagedFile Create(DirectoryRoot root) => new(root, root.NewTemporaryPath());
 
     public void Write(ReadOnlyMemory<byte> content, long offset) => RandomAccess.Write(file.SafeFileHandle, content.Span, offset);
 
@@ -35,5 +37,6 @@ internal sealed class StagedFile : IDisposable
     {
         file.Dispose();
         _ = Posix.Unlink(Path);
+        root.Release(Path);
     }
 }

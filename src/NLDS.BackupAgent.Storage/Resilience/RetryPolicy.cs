@@ -18,13 +18,17 @@ internal sealed partial class RetryPolicy
     private readonly string store;
     private readonly StorageMetrics metrics;
     private readonly ILogger logger;
+    private readonly Action<long>? sentAgain;
 
-    public RetryPolicy(string store, RetryOptions options, StorageMetrics metrics, ILogger logger, TimeProvider time)
+    /// <param name="sentAgain">Told of the payload of each further try.</param>
+    public RetryPolicy(
+        string store, RetryOptions options, StorageMetrics metrics, ILogger logger, TimeProvider time, Action<long>? sentAgain = null)
     {
         this.store = store;
         this.options = options;
         this.metrics = metrics;
         this.logger = logger;
+        this.sentAgain = sentAgain;
         pipeline = new ResiliencePipelineBuilder { TimeProvider = time }
             .AddTimeout(Limit(options.TotalBudget))
             .AddRetry(new RetryStrategyOptions
@@ -103,6 +107,11 @@ internal sealed partial class RetryPolicy
         var call = CallOf(retry.Context);
         call.LastFailure = retry.Outcome.Exception;
         metrics.Retried(call.Operation);
+        if (call.IsRequest && call.Bytes > 0)
+        {
+            sentAgain?.Invoke(call.Bytes);
+        }
+
         LogRetry(call.Operation, call.Subject, store, retry.AttemptNumber + 1, retry.RetryDelay.TotalMilliseconds, Reason(retry.Outcome.Exception));
         return ValueTask.CompletedTask;
     }

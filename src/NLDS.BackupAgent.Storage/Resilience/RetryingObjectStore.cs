@@ -16,26 +16,43 @@ internal sealed class RetryingObjectStore : IObjectStore, IDisposable
     private readonly StorageMetrics metrics;
     private readonly RetryPolicy policy;
 
+    /// <param name="sentAgain">Told of the bytes that a further try sends once more.</param>
     public RetryingObjectStore(
-        IObjectStore inner, RetryOptions options, StorageMetrics metrics, ILogger<RetryingObjectStore> logger, TimeProvider time)
+        IObjectStore inner,
+        RetryOptions options,
+        StorageMetrics metrics,
+        ILogger<RetryingObjectStore> logger,
+        TimeProvider time,
+        Action<long>? sentAgain = null)
     {
         this.inner = inner;
         this.metrics = metrics;
-        policy = new RetryPolicy(inner.Description, options, metrics, logger, time);
+        policy = new RetryPolicy(inner.Description, options, metrics, logger, time, sentAgain);
     }
 
     public string Description => inner.Description;
 
     public int PartBytes => inner.PartBytes;
 
+    public int ParallelUploads => inner.ParallelUploads;
+
+    public int ParallelDownloads => inner.ParallelDownloads;
+
     public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
-        policy.RunAsync(Call("put", key, content.Length), token => inner.PutIfAbsentAsync(key, content, token), cancellationToken);
+        PutIfAbsentAsync(key, content, Protection.None, cancellationToken);
+
+    public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, Protection protection, CancellationToken cancellationToken) =>
+        policy.RunAsync(Call("put", key, content.Length), token => inner.PutIfAbsentAsync(key, content, protection, token), cancellationToken);
 
     public Task ReplaceAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         policy.RunAsync(Call("replace", key, content.Length), token => inner.ReplaceAsync(key, content, token), cancellationToken);
 
-    public async Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken) =>
-        new RetryingUpload(await policy.RunAsync(Call("begin", key), token => inner.BeginUploadAsync(key, token), cancellationToken), policy);
+    public Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken) =>
+        BeginUploadAsync(key, Protection.None, cancellationToken);
+
+    public async Task<IObjectUpload> BeginUploadAsync(ObjectKey key, Protection protection, CancellationToken cancellationToken) =>
+        new RetryingUpload(
+            await policy.RunAsync(Call("begin", key), token => inner.BeginUploadAsync(key, protection, token), cancellationToken), policy);
 
     public async Task<Stream> OpenReadAsync(ObjectKey key, long offset, long? length, CancellationToken cancellationToken)
     {
@@ -67,6 +84,16 @@ internal sealed class RetryingObjectStore : IObjectStore, IDisposable
 
     public Task DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken) =>
         policy.RunAsync(new StoreCall("delete", $"{keys.Count} objects", Bytes: 0), token => inner.DeleteAsync(keys, token), cancellationToken);
+
+    public Task RequireProtectionAsync(CancellationToken cancellationToken) =>
+        policy.RunAsync(new StoreCall("locks", "the bucket", Bytes: 0), inner.RequireProtectionAsync, cancellationToken);
+
+    public Task<IReadOnlyList<UnfinishedUpload>> ListUnfinishedUploadsAsync(DateTimeOffset before, CancellationToken cancellationToken) =>
+        policy.RunAsync(
+            new StoreCall("uploads", "unfinished uploads", Bytes: 0), token => inner.ListUnfinishedUploadsAsync(before, token), cancellationToken);
+
+    public Task AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancellationToken) =>
+        policy.RunAsync(new StoreCall("abort", $"'{upload.Name}'", Bytes: 0), token => inner.AbortUploadAsync(upload, token), cancellationToken);
 
     public void Dispose()
     {

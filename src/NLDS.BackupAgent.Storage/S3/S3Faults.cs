@@ -52,7 +52,7 @@ internal static class S3Faults
             store, action, $"the store is busy or failing ({Code(answer)}).", answer),
         (_, 401 or 403) => Permanent(
             store, action, $"access is denied ({Code(answer)}). Allow s3:GetObject, PutObject, DeleteObject, ListBucket and AbortMultipartUpload "
-            + "on the bucket, and check Object Lock.", answer),
+            + "on the bucket; with Storage:S3:ObjectLock also s3:PutObjectRetention, GetObjectRetention and GetBucketObjectLockConfiguration.", answer),
         _ => Permanent(store, action, $"the store refused it ({Code(answer)}): {answer.Message}", answer),
     };
 

@@ -20,7 +20,7 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
     /// <summary>Finding out whether If-None-Match works puts the same bytes twice; larger objects leave it to the next small one.</summary>
     private const int LargestProbe = 1 << 20;
 
-    private readonly string prefix;
+    private readonly S3UnfinishedUploads unfinished;
     private readonly TimeProvider time;
     private readonly ILogger logger;
 
@@ -29,10 +29,12 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
     {
         Bucket = options.Bucket!;
         PartBytes = options.PartSizeBytes;
-        prefix = options.Prefix.Trim('/') is { Length: > 0 } folder ? folder + "/" : "";
-        Description = $"s3://{Bucket}/{prefix}".TrimEnd('/');
+        Prefix = options.Prefix.Trim('/') is { Length: > 0 } folder ? folder + "/" : "";
+        Description = $"s3://{Bucket}/{Prefix}".TrimEnd('/');
         Client = new S3Client(options, credentials, Description);
         Conditional = new S3ConditionalPuts(options.ConditionalPut, Description, logger);
+        Locks = new S3ObjectLock(options.ObjectLock, this, time);
+        unfinished = new S3UnfinishedUploads(this);
         this.time = time;
         this.logger = logger;
     }
@@ -43,15 +45,24 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
 
     internal string Bucket { get; }
 
+    /// <summary>Empty, or a folder that ends in a slash.</summary>
+    internal string Prefix { get; }
+
     internal S3Client Client { get; }
 
     internal S3ConditionalPuts Conditional { get; }
 
-    public async Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    internal S3ObjectLock Locks { get; }
+
+    public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+        PutIfAbsentAsync(key, content, Protection.None, cancellationToken);
+
+    public async Task<bool> PutIfAbsentAsync(
+        ObjectKey key, ReadOnlyMemory<byte> content, Protection protection, CancellationToken cancellationToken)
     {
         if (Conditional.AreHonoured)
         {
-            return await PutAsync(key, content, conditional: true, cancellationToken);
+            return await PutAsync(key, content, protection, conditional: true, cancellationToken);
         }
 
         if (await HeadAsync(key, cancellationToken) is not null)
@@ -60,21 +71,24 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
         }
 
         return Conditional.AreUseless
-            ? await PutAsync(key, content, conditional: false, cancellationToken)
-            : await PutAndLearnAsync(key, content, cancellationToken);
+            ? await PutAsync(key, content, protection, conditional: false, cancellationToken)
+            : await PutAndLearnAsync(key, content, protection, cancellationToken);
     }
 
     public async Task ReplaceAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
-        await PutAsync(key, content, conditional: false, cancellationToken);
+        await PutAsync(key, content, Protection.None, conditional: false, cancellationToken);
 
-    public async Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken)
+    public Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken) =>
+        BeginUploadAsync(key, Protection.None, cancellationToken);
+
+    public async Task<IObjectUpload> BeginUploadAsync(ObjectKey key, Protection protection, CancellationToken cancellationToken)
     {
+        var request = new InitiateMultipartUploadRequest { BucketName = Bucket, Key = NameOf(key) };
+        Locks.Apply(request, protection);
         var begun = await Client.CallAsync(
-            $"Beginning '{key}'",
-            s3 => s3.InitiateMultipartUploadAsync(
-                new InitiateMultipartUploadRequest { BucketName = Bucket, Key = NameOf(key) }, cancellationToken),
-            cancellationToken);
-        return new S3Upload(this, key, begun.UploadId, time, logger);
+            $"Beginning '{key}'", s3 => BeginAsync(s3, request, cancellationToken), cancellationToken);
+        unfinished.Began(begun.UploadId);
+        return new S3Upload(this, key, begun.UploadId, protection, time, logger);
     }
 
     public async Task<Stream> OpenReadAsync(ObjectKey key, long offset, long? length, CancellationToken cancellationToken)
@@ -104,7 +118,7 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
         var request = new ListObjectsV2Request
         {
             BucketName = Bucket,
-            Prefix = this.prefix + prefix,
+            Prefix = Prefix + prefix,
             StartAfter = startAfter is { } after ? NameOf(after) : null,
             MaxKeys = BatchSize,
         };
@@ -114,7 +128,7 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
             foreach (var found in page.S3Objects ?? [])
             {
                 // What is no key was not put here by this store: folder markers, other programs' objects.
-                if (ObjectKey.TryParse(found.Key[this.prefix.Length..], out var key))
+                if (ObjectKey.TryParse(found.Key[Prefix.Length..], out var key))
                 {
                     yield return new ObjectInfo(key, found.Size ?? 0, Moment(found.LastModified));
                 }
@@ -127,7 +141,8 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
 
     public async Task DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken)
     {
-        foreach (var batch in keys.Chunk(BatchSize))
+        var locked = await Locks.FindLockedAsync(keys, cancellationToken);
+        foreach (var batch in keys.Except(locked.Select(kept => kept.Key)).Chunk(BatchSize))
         {
             var request = new DeleteObjectsRequest
             {
@@ -144,13 +159,28 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
                     + "Allow s3:DeleteObject, and check Object Lock.", S3Faults.IsPermanent(first.Code));
             }
         }
+
+        if (locked.Count > 0)
+        {
+            throw ObjectStoreException.KeptByLocks(Description, locked, keys.Count);
+        }
     }
+
+    public Task RequireProtectionAsync(CancellationToken cancellationToken) => Locks.RequireAsync(cancellationToken);
+
+    public Task<IReadOnlyList<UnfinishedUpload>> ListUnfinishedUploadsAsync(DateTimeOffset before, CancellationToken cancellationToken) =>
+        unfinished.ListAsync(before, cancellationToken);
+
+    public Task AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancellationToken) => unfinished.AbortAsync(upload, cancellationToken);
 
     public void Dispose() => Client.Dispose();
 
     internal static byte[] Digest(ReadOnlyMemory<byte> content) => MD5.HashData(content.Span);
 
-    internal string NameOf(ObjectKey key) => prefix + key.Value;
+    internal string NameOf(ObjectKey key) => Prefix + key.Value;
+
+    /// <summary>An upload of this store has ended, well or not: whatever the bucket still holds of it is left over.</summary>
+    internal void EndUpload(string uploadId) => unfinished.Ended(uploadId);
 
     /// <summary>
     /// Null only when the store has said so in words. A HEAD's 404 has no body: it may as well mean that there is no such bucket, or come from
@@ -172,14 +202,15 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
             : null;
     }
 
-    private static DateTimeOffset Moment(DateTime? time) =>
+    internal static DateTimeOffset Moment(DateTime? time) =>
         time is { } known ? new DateTimeOffset(known.ToUniversalTime()) : DateTimeOffset.UnixEpoch;
 
-    private async Task<bool> PutAndLearnAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    private async Task<bool> PutAndLearnAsync(
+        ObjectKey key, ReadOnlyMemory<byte> content, Protection protection, CancellationToken cancellationToken)
     {
         try
         {
-            if (!await PutAsync(key, content, conditional: true, cancellationToken))
+            if (!await PutAsync(key, content, protection, conditional: true, cancellationToken))
             {
                 Conditional.Confirm();
                 return false;
@@ -187,25 +218,25 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
         }
         catch (ObjectStoreException failure) when (S3Client.IsUnknownHeader(failure.InnerException))
         {
-            await PutAsync(key, content, conditional: false, cancellationToken);
+            await PutAsync(key, content, protection, conditional: false, cancellationToken);
             Conditional.GiveUp("does not know");
             return true;
         }
 
         if (content.Length <= LargestProbe)
         {
-            await ProbeAsync(key, content, cancellationToken);
+            await ProbeAsync(key, content, protection, cancellationToken);
         }
 
         return true;
     }
 
     /// <summary>Puts the same bytes under the same name again: a store that honours the header refuses, and one that does not has changed nothing.</summary>
-    private async Task ProbeAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    private async Task ProbeAsync(ObjectKey key, ReadOnlyMemory<byte> content, Protection protection, CancellationToken cancellationToken)
     {
         try
         {
-            if (await PutAsync(key, content, conditional: true, cancellationToken))
+            if (await PutAsync(key, content, protection, conditional: true, cancellationToken))
             {
                 Conditional.GiveUp("ignores");
             }
@@ -220,7 +251,8 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
         }
     }
 
-    private Task<bool> PutAsync(ObjectKey key, ReadOnlyMemory<byte> content, bool conditional, CancellationToken cancellationToken) =>
+    private Task<bool> PutAsync(
+        ObjectKey key, ReadOnlyMemory<byte> content, Protection protection, bool conditional, CancellationToken cancellationToken) =>
         Client.CallAsync(
             $"Storing '{key}'",
             async s3 =>
@@ -234,6 +266,7 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
                     IfNoneMatch = conditional ? "*" : null,
                     UseChunkEncoding = false,
                 };
+                Locks.Apply(request, protection);
                 try
                 {
                     await s3.PutObjectAsync(request, cancellationToken);
@@ -243,8 +276,25 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
                 {
                     return false;
                 }
+                catch (AmazonS3Exception answer) when (request.ObjectLockMode is not null && S3ObjectLock.IsRefusal(answer))
+                {
+                    throw Locks.Missing(answer);
+                }
             },
             cancellationToken);
+
+    private async Task<InitiateMultipartUploadResponse> BeginAsync(
+        IAmazonS3 s3, InitiateMultipartUploadRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await s3.InitiateMultipartUploadAsync(request, cancellationToken);
+        }
+        catch (AmazonS3Exception answer) when (request.ObjectLockMode is not null && S3ObjectLock.IsRefusal(answer))
+        {
+            throw Locks.Missing(answer);
+        }
+    }
 
     private async Task<Stream> GetAsync(IAmazonS3 s3, ObjectKey key, ByteRange? range, long offset, CancellationToken cancellationToken)
     {

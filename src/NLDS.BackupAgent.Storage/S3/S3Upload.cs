@@ -7,7 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace NLDS.BackupAgent.Storage.S3;
 
 /// <summary>A multipart upload. Every way out but a completed object aborts it, because parts that nobody lists are stored and paid for.</summary>
-internal sealed partial class S3Upload(S3ObjectStore store, ObjectKey key, string uploadId, TimeProvider time, ILogger logger) : IObjectUpload
+internal sealed partial class S3Upload(
+    S3ObjectStore store, ObjectKey key, string uploadId, Protection protection, TimeProvider time, ILogger logger) : IObjectUpload
 {
     /// <summary>The abort has its own time, because the caller's token is usually the reason for it.</summary>
     private static readonly TimeSpan AbortTimeout = TimeSpan.FromSeconds(30);
@@ -49,21 +50,29 @@ internal sealed partial class S3Upload(S3ObjectStore store, ObjectKey key, strin
         var whole = parts.Whole();
         if (await store.HeadWithTagAsync(key, cancellationToken) is { } present)
         {
-            return ended = asked && IsOwn(present, whole);
+            if (!asked || !IsOwn(present, whole))
+            {
+                return false;
+            }
         }
-
-        asked = true;
-        if (!await CompleteAsync(whole, cancellationToken))
+        else
         {
-            return false;
+            asked = true;
+            if (!await CompleteAsync(whole, cancellationToken))
+            {
+                return false;
+            }
+
+            await CheckAsync(whole, cancellationToken);
         }
 
-        await CheckAsync(whole, cancellationToken);
+        await store.Locks.LockAsync(key, protection, cancellationToken);
         return ended = true;
     }
 
     public async ValueTask DisposeAsync()
     {
+        store.EndUpload(uploadId);
         if (ended)
         {
             return;

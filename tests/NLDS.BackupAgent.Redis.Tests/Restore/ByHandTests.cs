@@ -38,7 +38,7 @@ public sealed partial class ByHandTests
             await first.StopAsync();
         }
 
-        var script = Script().Match(await File.ReadAllTextAsync(Path.Combine(RepositoryRoot(), "README.md"))).Groups[1].Value
+        var script = Script().Match(await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "README.md"))).Groups[1].Value
             .Replace("/mnt/backups/nlds", files["store"], StringComparison.Ordinal)
             .Replace("/var/lib/redis/by-hand", files["by-hand"], StringComparison.Ordinal);
         await ServerProcess.RunAsync("bash", ["-e", "-c", script], CancellationToken.None);
@@ -46,17 +46,6 @@ public sealed partial class ByHandTests
         await using var restored = await RedisServer.StartInAsync(files["by-hand"], "--appendonly", "yes");
         await using var look = await RedisClient.ConnectAsync(restored);
         (await look.ContentAsync()).ShouldBe(await client.ContentAsync());
-    }
-
-    private static string RepositoryRoot()
-    {
-        var directory = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(directory!.FullName, "NLDS.BackupAgent.sln")))
-        {
-            directory = directory.Parent;
-        }
-
-        return directory.FullName;
     }
 
     [GeneratedRegex(@"<!-- redis by hand: begin -->\s*```bash\n(.*?)```\s*<!-- redis by hand: end -->", RegexOptions.Singleline)]

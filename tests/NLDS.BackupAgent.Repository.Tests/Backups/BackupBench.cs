@@ -12,10 +12,11 @@ internal sealed class BackupBench
     public static readonly SnapshotLayout Folders = new("source", "source/full/", '/');
     public static readonly SnapshotLayout Files = new("other", "other/backup_", '.');
 
-    public BackupBench(IObjectStore store, string compression = "zstd")
+    /// <param name="keys">In base64, separated by white space; null for an unencrypted repository.</param>
+    public BackupBench(IObjectStore store, string compression = "zstd", string? keys = null)
     {
         Store = store;
-        Repository = new BackupRepository(store, new RepositoryOptions { Compression = compression }, Clock);
+        Repository = new BackupRepository(store, new RepositoryOptions { Compression = compression, Encryption = { Key = keys } }, Clock);
     }
 
     public IObjectStore Store { get; }

@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Documents;
+using NLDS.BackupAgent.Repository.Encryption;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
@@ -11,12 +13,13 @@ internal sealed class LogBench
 {
     public const string Lineage = "A1";
 
-    public LogBench(IObjectStore store, byte[] content, Codec codec = Codec.Zstd, int segmentBytes = 1 << 20)
+    /// <param name="keys">In base64, separated by white space; null for an unencrypted log.</param>
+    public LogBench(IObjectStore store, byte[] content, Codec codec = Codec.Zstd, int segmentBytes = 1 << 20, string? keys = null)
     {
         Store = store;
         Content = content;
         Naming = new FixedNaming(segmentBytes);
-        Archive = new LogArchive(store, "source/log", Naming, codec, level: 3);
+        Archive = new LogArchive(store, "source/log", Naming, codec, level: 3, new DocumentStore(store, Keyring.Parse(keys, out _)));
     }
 
     public IObjectStore Store { get; }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using NLDS.BackupAgent.Storage.Directories;
+using NLDS.BackupAgent.Storage.Limits;
 using NLDS.BackupAgent.Storage.Resilience;
 using NLDS.BackupAgent.Testing;
 
@@ -43,6 +44,18 @@ public sealed class A_retried_directory_store : A_directory_store
 public sealed class A_retried_S3_store(SharedCephGateway gateway) : An_S3_store(gateway)
 {
     protected override async Task<IObjectStore> OpenAsync() => Retrying.Over(await base.OpenAsync());
+}
+
+public sealed class A_limited_memory_store : ObjectStoreContract
+{
+    /// <summary>Much more than the tests send in a second: they are about what the store does, not about how fast.</summary>
+    private const long BytesPerSecond = 10L << 30;
+
+    protected override Task<IObjectStore> OpenAsync() => Task.FromResult<IObjectStore>(new LimitedObjectStore(
+        new MemoryObjectStore(),
+        new LimitsOptions(),
+        new BandwidthLimit(BytesPerSecond, _ => { }, TimeProvider.System),
+        new BandwidthLimit(BytesPerSecond, _ => { }, TimeProvider.System)));
 }
 
 internal static class Retrying

@@ -51,6 +51,36 @@ public sealed class DirectoryObjectStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_killed_agent_left_is_found_by_the_next_and_freed()
+    {
+        var (killed, next) = (Open(), Open());
+        var upload = await killed.BeginUploadAsync(new ObjectKey("a"), None);
+        await upload.PutPartAsync(1, 0, new byte[1], None);
+        var written = File.GetLastWriteTimeUtc(Directory.GetFiles(folder[".incoming"]).Single());
+
+        (await killed.ListUnfinishedUploadsAsync(DateTimeOffset.MaxValue, None)).ShouldBeEmpty();
+        (await next.ListUnfinishedUploadsAsync(written, None)).ShouldBeEmpty();
+        var found = (await next.ListUnfinishedUploadsAsync(written + TimeSpan.FromTicks(1), None)).ShouldHaveSingleItem();
+        await next.AbortUploadAsync(found, None);
+        await next.AbortUploadAsync(found, None);
+        Directory.GetFiles(folder[".incoming"]).ShouldBeEmpty();
+
+        // Had it been alive after all, it would learn of it rather than lose bytes.
+        await Should.ThrowAsync<ObjectStoreException>(() => upload.CompleteAsync(None));
+        await upload.DisposeAsync();
+        (await next.HeadAsync(new ObjectKey("a"), None)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Only_what_lies_among_the_unfinished_can_be_freed_as_such()
+    {
+        var store = Open();
+        await store.PutIfAbsentAsync(new ObjectKey("a"), new byte[1], None);
+        await store.AbortUploadAsync(new UnfinishedUpload("a", "../a", default), None);
+        (await store.HeadAsync(new ObjectKey("a"), None)).ShouldNotBeNull();
+    }
+
+    [Fact]
     public async Task Foreign_files_are_no_objects()
     {
         var store = Open();

@@ -10,7 +10,7 @@ public sealed class RetryingObjectStoreTests : IDisposable
 
     private readonly RetriesFixture fixture = new();
 
-    public static TheoryData<string> Operations => ["put", "replace", "begin", "part", "complete", "get", "head", "list", "delete"];
+    public static TheoryData<string> Operations => ["put", "replace", "begin", "part", "complete", "get", "head", "list", "delete", "locks", "uploads", "abort"];
 
     public void Dispose() => fixture.Dispose();
 
@@ -141,6 +141,9 @@ public sealed class RetryingObjectStoreTests : IDisposable
         "head" => Done(fixture.Store.HeadAsync(Key, cancellationToken)),
         "list" => Done(ListAsync(cancellationToken)),
         "delete" => Done(fixture.Store.DeleteAsync([Key], cancellationToken)),
+        "locks" => Done(fixture.Store.RequireProtectionAsync(cancellationToken)),
+        "uploads" => Done(fixture.Store.ListUnfinishedUploadsAsync(fixture.Clock.GetUtcNow(), cancellationToken)),
+        "abort" => Done(fixture.Store.AbortUploadAsync(new UnfinishedUpload("a/b", "7", fixture.Clock.GetUtcNow()), cancellationToken)),
         _ => throw new ArgumentOutOfRangeException(nameof(operation)),
     };
 

@@ -74,10 +74,11 @@ public sealed class CephGateway : IAsyncDisposable
         }
     }
 
-    public async Task CreateBucketAsync(string name, CancellationToken cancellationToken)
+    /// <param name="hasObjectLock">Versioned, with Object Lock: it can be had only from the beginning here.</param>
+    public async Task CreateBucketAsync(string name, CancellationToken cancellationToken, bool hasObjectLock = false)
     {
         using var client = CreateClient();
-        await client.PutBucketAsync(new PutBucketRequest { BucketName = name }, cancellationToken);
+        await client.PutBucketAsync(new PutBucketRequest { BucketName = name, ObjectLockEnabledForBucket = hasObjectLock }, cancellationToken);
     }
 
     /// <summary>A client of the SDK, for looking behind the store's back.</summary>
@@ -94,7 +95,11 @@ public sealed class CephGateway : IAsyncDisposable
 
     /// <summary>The store on a bucket of this gateway, without retries.</summary>
     public IObjectStore OpenStore(string bucket, string prefix = "") =>
-        new S3ObjectStore(Options(bucket, prefix), new BasicAWSCredentials(AccessKey, SecretKey), TimeProvider.System, NullLogger<S3ObjectStore>.Instance);
+        OpenStore(Options(bucket, prefix), TimeProvider.System);
+
+    /// <summary>The store with settings of the caller's, without retries.</summary>
+    public IObjectStore OpenStore(S3Options options, TimeProvider time) =>
+        new S3ObjectStore(options, new BasicAWSCredentials(AccessKey, SecretKey), time, NullLogger<S3ObjectStore>.Instance);
 
     /// <summary>The settings of a store on a bucket of this gateway; the credentials go by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.</summary>
     public S3Options Options(string bucket, string prefix = "") =>

@@ -14,6 +14,12 @@ public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore, IDispo
 
     public string Description => inner.Description;
 
+    public int PartBytes => inner.PartBytes;
+
+    public int ParallelUploads => inner.ParallelUploads;
+
+    public int ParallelDownloads => inner.ParallelDownloads;
+
     /// <summary>How many calls were made.</summary>
     public int Calls => Volatile.Read(ref calls);
 
@@ -26,7 +32,7 @@ public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore, IDispo
     /// <summary>Fails all calls from this number on, counted from now.</summary>
     public void FailFrom(int number, Fault fault) => FailWhen((call, _) => call >= number ? fault : null);
 
-    /// <param name="faults">Given the call's number and its operation (put, replace, begin, part, complete, get, head, list, delete).</param>
+    /// <param name="faults">Given the call's number and its operation (put, replace, begin, part, complete, get, head, list, delete, locks, uploads, abort).</param>
     public void FailWhen(Func<int, string, Fault?> faults)
     {
         Volatile.Write(ref calls, 0);
@@ -34,15 +40,21 @@ public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore, IDispo
     }
 
     public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
-        CallAsync("put", () => inner.PutIfAbsentAsync(key, content, cancellationToken), cancellationToken);
+        PutIfAbsentAsync(key, content, Protection.None, cancellationToken);
+
+    public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, Protection protection, CancellationToken cancellationToken) =>
+        CallAsync("put", () => inner.PutIfAbsentAsync(key, content, protection, cancellationToken), cancellationToken);
 
     public Task ReplaceAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         CallAsync("replace", () => inner.ReplaceAsync(key, content, cancellationToken), cancellationToken);
 
-    public async Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken)
+    public Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken) =>
+        BeginUploadAsync(key, Protection.None, cancellationToken);
+
+    public async Task<IObjectUpload> BeginUploadAsync(ObjectKey key, Protection protection, CancellationToken cancellationToken)
     {
         IObjectUpload? begun = null;
-        await CallAsync("begin", async () => begun = await inner.BeginUploadAsync(key, cancellationToken), cancellationToken);
+        await CallAsync("begin", async () => begun = await inner.BeginUploadAsync(key, protection, cancellationToken), cancellationToken);
         return new FaultyUpload(this, begun!);
     }
 
@@ -73,6 +85,15 @@ public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore, IDispo
 
     public Task DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken) =>
         CallAsync("delete", () => inner.DeleteAsync(keys, cancellationToken), cancellationToken);
+
+    public Task RequireProtectionAsync(CancellationToken cancellationToken) =>
+        CallAsync("locks", () => inner.RequireProtectionAsync(cancellationToken), cancellationToken);
+
+    public Task<IReadOnlyList<UnfinishedUpload>> ListUnfinishedUploadsAsync(DateTimeOffset before, CancellationToken cancellationToken) =>
+        CallAsync("uploads", () => inner.ListUnfinishedUploadsAsync(before, cancellationToken), cancellationToken);
+
+    public Task AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancellationToken) =>
+        CallAsync("abort", () => inner.AbortUploadAsync(upload, cancellationToken), cancellationToken);
 
     public void Dispose()
     {

@@ -63,7 +63,7 @@ public sealed class FloorTests
     {
         string[] known =
         [
-            "src", "tests", "k8s", "scripts", ".ci", ".git", ".gitignore", "NLDS.BackupAgent.sln", "Dockerfile", ".dockerignore", "appsettings.json", "README.md",
+            "src", "tests", "k8s", "docs", "scripts", ".ci", ".git", ".gitignore", "NLDS.BackupAgent.sln", "Dockerfile", ".dockerignore", "appsettings.json", "README.md",
             "global.json", "Directory.Build.props", "Directory.Packages.props", ".editorconfig",
 
             // What a build and an editor leave, all of it ignored by git.

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 
-namespace NLDS.BackupAgent.Repository.Tests;
+namespace NLDS.BackupAgent.Testing;
 
 /// <summary>The tools that a person has on the day that this program is not there.</summary>
-internal static class HandTools
+public static class HandTools
 {
     /// <summary>Runs a line of shell in a directory and returns what it wrote.</summary>
     public static async Task<byte[]> RunAsync(string directory, string line)
@@ -18,7 +18,8 @@ internal static class HandTools
         using var output = new MemoryStream();
         await shell.StandardOutput.BaseStream.CopyToAsync(output);
         await shell.WaitForExitAsync();
-        shell.ExitCode.ShouldBe(0, await errors);
-        return output.ToArray();
+        return shell.ExitCode == 0
+            ? output.ToArray()
+            : throw new InvalidOperationException($"'{line}' ended with {shell.ExitCode}: {await errors}");
     }
 }
