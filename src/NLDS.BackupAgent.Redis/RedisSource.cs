@@ -64,7 +64,7 @@ internal sealed class RedisSource(
         }
 
         var path = StreamPath.Find(inventory, position);
-        var seal = path.Pieces.Count == 0 ? null : await archive.ReadSealAsync(path.Pieces[^1].Piece, cancellationToken);
+        var seal = path.Pieces.Count == 0 || !archive.CanRead(path.Pieces[^1].Piece) ? null : await archive.ReadSealAsync(path.Pieces[^1].Piece, cancellationToken);
         var proven = inventory.Confirmation is { } confirmed && confirmed.Lineage == path.End.ReplicationId && !(seal?.AsOf > confirmed.AsOf) ? confirmed.AsOf : seal?.AsOf;
         return new LogListing(
             bases.Where(b => b.Details.Position is not null).Min(b => b.Details.At),

@@ -25,11 +25,11 @@ internal sealed class TestAgent : IAsyncDisposable
 
     private readonly CancellationTokenSource stopping = new();
 
-    private TestAgent(RedisOptions options, IObjectStore store, TailTiming timing, TimeProvider clock)
+    private TestAgent(RedisOptions options, IObjectStore store, TailTiming timing, TimeProvider clock, string? keys)
     {
         Options = options;
         Store = new FaultyObjectStore(store);
-        Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1 }, clock);
+        Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1, Encryption = { Key = keys } }, clock);
         Catalog = new RedisCatalog(Repository);
         Tail = new RedisTail(options, Catalog, Repository, clock, NullLogger<RedisTail>.Instance) { Timing = timing };
         var taker = new BaseTaker(options, Repository, Tail, clock, NullLogger<BaseTaker>.Instance);
@@ -59,16 +59,16 @@ internal sealed class TestAgent : IAsyncDisposable
 
     public ContinuousStatus Status => Source.Status;
 
-    public static TestAgent For(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null, TimeProvider? clock = null)
+    public static TestAgent For(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null, TimeProvider? clock = null, string? keys = null)
     {
         var options = new RedisOptions { Host = "127.0.0.1", Port = port, Stream = { FlushInterval = TimeSpan.FromMilliseconds(100) } };
         configure?.Invoke(options);
-        return new TestAgent(options, store, timing ?? Impatient, clock ?? TimeProvider.System);
+        return new TestAgent(options, store, timing ?? Impatient, clock ?? TimeProvider.System, keys);
     }
 
-    public static TestAgent Start(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null, TimeProvider? clock = null)
+    public static TestAgent Start(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null, TimeProvider? clock = null, string? keys = null)
     {
-        var agent = For(port, store, configure, timing, clock);
+        var agent = For(port, store, configure, timing, clock, keys);
         agent.Start();
         return agent;
     }

@@ -1,10 +1,24 @@
 using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Redis.CommandStream;
 
 /// <summary>Reads the stream along a path, byte for byte in its order, each piece proved against its seal.</summary>
 internal static class PathReading
 {
+    /// <exception cref="NotRestorableException">A change of the replication id on the way is not what its file's name says.</exception>
+    public static async Task ProveSwitchesAsync(LogArchive archive, StreamPath path, CancellationToken cancellationToken)
+    {
+        foreach (var change in path.Switches)
+        {
+            var content = await archive.ReadFileAsync(change.FileName, cancellationToken);
+            if (!content.AsSpan().SequenceEqual(change.Content))
+            {
+                throw new NotRestorableException($"The file '{change.FileName}' of the stream says another thing than its name.");
+            }
+        }
+    }
+
     /// <param name="end">Nothing from this offset on is handed out.</param>
     /// <param name="take">Told each stretch, valid only for the call. What it was told of a piece may be relied on when the next one begins, or this returns.</param>
     public static async Task ReadAsync(LogArchive archive, StreamPath path, ulong end, Action<ReadOnlyMemory<byte>> take, CancellationToken cancellationToken)

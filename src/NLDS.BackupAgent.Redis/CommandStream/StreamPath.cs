@@ -13,6 +13,9 @@ internal sealed record StreamPath(StreamPosition Start, IReadOnlyList<PathPiece>
 {
     public long Bytes => (long)(End.Offset - Start.Offset);
 
+    /// <summary>The changes of the replication id on the way, as the names of their files tell them; the files themselves prove them.</summary>
+    public IReadOnlyList<LineageSwitch> Switches { get; private init; } = [];
+
     /// <summary>Why it ends where it does although the stream went on; null when nothing behind its end is known.</summary>
     public string? Hole { get; private init; }
 
@@ -23,6 +26,7 @@ internal sealed record StreamPath(StreamPosition Start, IReadOnlyList<PathPiece>
         var switches = LineageSwitch.Of(inventory);
         var pieces = new List<PathPiece>();
         var at = start;
+        List<LineageSwitch> passed = [];
         HashSet<string> followed = [];
         while (followed.Add(at.ReplicationId))
         {
@@ -36,17 +40,18 @@ internal sealed record StreamPath(StreamPosition Start, IReadOnlyList<PathPiece>
             // Where a history goes on as several, the one that has gone further was followed last.
             var next = switches.Where(s => s.Parent == at.ReplicationId && s.Offset == at.Offset)
                 .OrderByDescending(s => inventory.Cover(s.Child, s.Offset).End)
-                .Select(s => s.Child)
+                .Cast<LineageSwitch?>()
                 .FirstOrDefault();
-            if (next is null)
+            if (next is not { } change)
             {
                 break;
             }
 
-            at = at with { ReplicationId = next };
+            passed.Add(change);
+            at = at with { ReplicationId = change.Child };
         }
 
-        return new StreamPath(start, pieces, at) { Hole = FindHole(inventory, at) };
+        return new StreamPath(start, pieces, at) { Switches = passed, Hole = FindHole(inventory, at) };
     }
 
     /// <summary>A gap without length is where a history ended: what the server has had since belongs to another.</summary>

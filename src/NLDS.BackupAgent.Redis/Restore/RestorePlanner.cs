@@ -25,6 +25,11 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
         var candidates = Eligible(bases, request.BackupId);
         var (chosen, path, found) = await ChooseAsync(target, candidates, archive, inventory, cancellationToken);
         await repository.RequireObjectAsync(chosen.Rdb, cancellationToken);
+        if (path is not null)
+        {
+            await PathReading.ProveSwitchesAsync(archive, path, cancellationToken);
+        }
+
         new TargetDirectory(directory).RequireEmpty();
         var server = await ServerProgram.FindAsync(named, cancellationToken);
         if (named is not null && server!.RdbVersion < chosen.Details.RdbVersion)

@@ -91,6 +91,7 @@ internal sealed partial class RedisTail(
         var (connection, info) = await PrimaryConnection.OpenAsync(options, clock, stopping);
         await using var owned = connection;
         var archive = catalog.OpenLog();
+        await archive.PrepareAsync(stopping);
         var bases = await catalog.ListBasesAsync(stopping);
         var inventory = await RedisCatalog.RemoveCoveredChunksAsync(archive, await archive.ReadInventoryAsync(stopping), stopping);
         var frontier = TailStart.Decide(inventory, bases);

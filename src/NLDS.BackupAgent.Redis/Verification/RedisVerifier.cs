@@ -95,6 +95,7 @@ internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog ca
 
             var path = StreamPath.Find(inventory, position);
             RequireReach(inventory, from, path, run);
+            await RequireSwitchesAsync(archive, from, path, run, cancellationToken);
 
             // What a backup before this one led through was read with it, and its commands with them.
             var behind = path.Pieces.SkipWhile(p => read.Contains(p.Piece)).ToList();
@@ -106,9 +107,23 @@ internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog ca
             }
         }
 
+        run.Damage.AddRange(inventory.Strange.Select(piece => new DamageFinding(
+            piece.Name, "is not encrypted and was not there when encryption was turned on", "nothing: it is never read. Find out who can write to the store")));
         foreach (var stray in everything ? inventory.Pieces.Where(p => !read.Contains(p)) : [])
         {
             await ReadPieceAsync(archive, new PathPiece(stray, stray.Range), null, $"the stream from {stray.Range.Start} to {stray.Range.End}", run, cancellationToken);
+        }
+    }
+
+    private static async Task RequireSwitchesAsync(LogArchive archive, RedisBase from, StreamPath path, Run run, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await PathReading.ProveSwitchesAsync(archive, path, cancellationToken);
+        }
+        catch (NotRestorableException damage)
+        {
+            run.Damage.Add(new DamageFinding("redis/stream", damage.Message, $"from backup {from.Sealed.Id} nothing behind the change of the replication id can be restored"));
         }
     }
 

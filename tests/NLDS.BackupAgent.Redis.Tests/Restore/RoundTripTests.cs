@@ -200,4 +200,34 @@ public sealed class RoundTripTests : IDisposable
         await using var look = await RedisClient.ConnectAsync(restored);
         (await look.ContentAsync()).ShouldBe(await client.ContentAsync());
     }
+
+    [Fact]
+    public async Task A_key_that_comes_later_and_one_that_replaces_it_read_everything_and_nobody_without_them_anything()
+    {
+        const string key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", newKey = "ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoM=";
+        await using var server = await RedisServer.StartAsync("--save", "", "--repl-backlog-size", "64mb");
+        await using var client = await RedisClient.ConnectAsync(server);
+        await TestData.WriteEverythingAsync(client, "before");
+        foreach (var keys in new[] { null, key, $"{newKey}\n{key}" })
+        {
+            await using var agent = TestAgent.Start(server.Port, store, keys: keys);
+            await agent.UntilStreamingAsync();
+            await TestData.WriteEverythingAsync(client, $"with {keys?.Length}");
+            (await client.WaitAsync()).ShouldBe(1);
+            await agent.StopAsync();
+        }
+
+        (await client.InfoAsync())["sync_full"].ShouldBe("1");
+        await using (var stranger = TestAgent.For(server.Port, store))
+        {
+            (await Should.ThrowAsync<NotRestorableException>(() => stranger.RestoreAsync(targets["stranger"]))).Message.ShouldContain("Encryption:Key");
+        }
+
+        await using var holder = TestAgent.For(server.Port, store, keys: $"{newKey}\n{key}");
+        (await holder.VerifyAsync()).Damage.ShouldBeEmpty();
+        await holder.RestoreAsync(targets["restored"]);
+        await using var restored = await RedisServer.StartInAsync(targets["restored"], "--appendonly", "yes");
+        await using var look = await RedisClient.ConnectAsync(restored);
+        (await look.ContentAsync()).ShouldBe(await client.ContentAsync());
+    }
 }
