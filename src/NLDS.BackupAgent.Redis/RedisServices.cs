@@ -22,7 +22,11 @@ public static class RedisServices
         new RestoreOption(
             RestoreOptionNames.RedisServer,
             "PATH",
-            "The redis-server that will run on the directory: its version is checked, and it writes dump.rdb for a configuration without AOF. Unless said, the one of the PATH."),
+            "The redis-server that will run on the directory: its version is checked, and it writes copy and commands as one file. Unless said, the one of the PATH."),
+        new RestoreOption(
+            RestoreOptionNames.AppendOnly,
+            "yes|any",
+            "yes: the server's configuration has 'appendonly yes', and copy and commands may stay apart. any (the default): it may have it or not."),
     ];
 
     /// <summary>Adds Redis as <see cref="ISnapshotSource"/> and, unless its mode is Snapshot, as <see cref="IContinuousSource"/>.</summary>

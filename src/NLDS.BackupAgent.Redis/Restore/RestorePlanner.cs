@@ -17,7 +17,13 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
     {
         var target = RestoreTarget.Parse(request.To);
         var directory = TargetDirectory.Require(request.TargetDirectory);
-        var named = request.Options.TryGetValue(RestoreOptionNames.RedisServer, out var programs) && programs.Count > 0 ? programs[0] : null;
+        var named = Option(request, RestoreOptionNames.RedisServer);
+        var wantsOneFile = Option(request, RestoreOptionNames.AppendOnly) switch
+        {
+            null or "any" => true,
+            "yes" => false,
+            var other => throw new UsageException($"--{RestoreOptionNames.AppendOnly} is '{other}'. Write yes or any."),
+        };
         await repository.RequireAsync(cancellationToken);
         var archive = catalog.OpenLog();
         var bases = await catalog.ListBasesAsync(cancellationToken);
@@ -39,7 +45,7 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
                 + $"has version {chosen.Details.RdbVersion}. Use the version that it was taken from, or a newer one. Nothing was written.");
         }
 
-        var plan = Describe(chosen, path, found, directory, server);
+        var plan = Describe(chosen, path, found, directory, server, wantsOneFile);
         RequireSpace(plan);
         return plan with
         {
@@ -75,6 +81,9 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
             ? path
             : null;
     }
+
+    private static string? Option(RestoreRequest request, string name) =>
+        request.Options.TryGetValue(name, out var values) && values.Count > 0 ? values[0] : null;
 
     private static FoundTarget AtBase(RedisBase from, IReadOnlyList<string> warnings) =>
         new(from.Details.Offset ?? 0, $"the moment of the backup, {from.Details.At.UtcDateTime:O}", from.Details.At, warnings);
@@ -128,13 +137,13 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
             ? $"{time.UtcDateTime:O} lies before backup {candidates[0].Sealed.Id}, which is of {candidates[0].Details.At.UtcDateTime:O}."
             : $"{time.UtcDateTime:O} lies before the first moment that can be restored, {candidates[^1].Details.At.UtcDateTime:O}.");
 
-    private static RedisRestorePlan Describe(RedisBase from, StreamPath? path, FoundTarget found, string directory, ServerProgram? server)
+    private static RedisRestorePlan Describe(RedisBase from, StreamPath? path, FoundTarget found, string directory, ServerProgram? server, bool wantsOneFile)
     {
         var streamBytes = path is null ? 0 : (long)(found.Cut - path.Start.Offset);
         var layout = Version.TryParse(from.Details.RedisVersion, out var version) && version.Major < 7 ? AofLayout.SingleFile : AofLayout.MultiPart;
-        var folds = server is not null && server.RdbVersion == from.Details.RdbVersion;
+        var folds = wantsOneFile && server is not null && server.RdbVersion == from.Details.RdbVersion;
         var warnings = new List<string>(found.Warnings);
-        if (streamBytes > 0 && !folds)
+        if (streamBytes > 0 && wantsOneFile && !folds)
         {
             warnings.Add(
                 $"Only a server with 'appendonly yes' will see the data: {(server is null ? "there is no redis-server on this machine" : $"the redis-server of this machine is {server.Version}")}"
@@ -166,8 +175,8 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
             [
                 $"Write the copy of backup {from.Sealed.Id} (Redis {from.Details.RedisVersion ?? "unknown"}, {from.Sealed.ContentBytes} bytes, {from.Details.Keys?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"} keys) into {directory}",
                 .. streamBytes > 0 ? [$"Write {streamBytes} bytes of commands behind it, up to {found.Words}"] : Array.Empty<string>(),
-                .. streamBytes > 0 && folds ? [$"Let {server!.Path} {server.Version} load both and write dump.rdb, for a server with 'appendonly no'"] : Array.Empty<string>(),
-                $"Then start Redis with: redis-server --dir {directory}, with 'appendonly' as your configuration has it",
+                .. streamBytes > 0 && folds ? [$"Let {server!.Path} {server.Version} load both and write them as one file"] : Array.Empty<string>(),
+                $"Then start Redis with: redis-server --dir {directory}, {(wantsOneFile && (folds || streamBytes == 0) ? "with 'appendonly' as your configuration has it" : "with 'appendonly yes'")}",
             ],
         };
     }

@@ -24,13 +24,8 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
             target.Begin(plan.BackupId);
             await WriteBaseAsync(plan, target.AofBase, progress, cancellationToken);
             var commands = plan.Stream is null ? 0 : await WriteCommandsAsync(plan, target.AofCommands, progress, cancellationToken);
-            if (commands == 0)
-            {
-                File.Delete(target.AofCommands);
-            }
-
-            await WriteDumpAsync(plan, target, commands, cancellationToken);
-            Finish(plan, target, commands);
+            var isOneFile = commands == 0 || await TryFoldAsync(plan, target, cancellationToken);
+            Finish(plan, target, isOneFile);
             LogRestored(plan.BackupId, commands, plan.TargetDirectory, plan.Target);
         }
         catch (Exception damage) when (damage is InvalidDataException or ProtocolException)
@@ -94,51 +89,52 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
     }
 
     /// <summary>
-    /// For a server that keeps no append-only file. The copy alone is such a file already; with commands behind it a redis-server has to load both. Without one that fits, the
-    /// refusal stays: better no start than an old or an empty one.
+    /// Lets a redis-server load copy and commands and write both as one RDB file: then a server without an append-only file has all the data too, and one with it
+    /// starts several times faster.
     /// </summary>
-    private async Task WriteDumpAsync(RedisRestorePlan plan, TargetDirectory target, long commands, CancellationToken cancellationToken)
+    private async Task<bool> TryFoldAsync(RedisRestorePlan plan, TargetDirectory target, CancellationToken cancellationToken)
     {
-        if (commands == 0)
-        {
-            File.Delete(target.Dump);
-            TargetFiles.Link(target.AofBase, target.Dump);
-            return;
-        }
-
         if (plan.Server is not { } program)
         {
-            return;
+            return false;
         }
 
         Directory.CreateDirectory(target.Scratch);
-        var scratch = new TargetDirectory(target.Scratch);
-        PlaceAof(plan.Layout, scratch, target.AofBase, target.AofCommands);
+        PlaceAof(plan.Layout, new TargetDirectory(target.Scratch), target.AofBase, target.AofCommands);
         await using (var server = await ScratchServer.LoadAsync(program, target.Scratch, plan.ContentBytes, clock, cancellationToken))
         {
             var keys = await server.CountKeysAsync(cancellationToken);
             LogLoaded(program.Version, keys);
             var saved = await server.SaveAsync(target.Scratch, cancellationToken);
             File.SetUnixFileMode(saved, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            File.Move(saved, target.Dump, overwrite: true);
+            File.Move(saved, target.AofBase, overwrite: true);
         }
 
         Directory.Delete(target.Scratch, recursive: true);
+        return true;
     }
 
     /// <summary>Only now does the directory become one that a server starts.</summary>
-    private static void Finish(RedisRestorePlan plan, TargetDirectory target, long commands)
+    private static void Finish(RedisRestorePlan plan, TargetDirectory target, bool isOneFile)
     {
+        if (isOneFile)
+        {
+            // It is what a server without an append-only file looks for as well. Otherwise the refusal stays: better no start than an old or an empty one.
+            File.Delete(target.AofCommands);
+            File.Delete(target.Dump);
+            TargetFiles.Link(target.AofBase, target.Dump);
+        }
+
         TargetFiles.FlushFileSystem(target.Path);
         if (plan.Layout == AofLayout.SingleFile)
         {
             File.Delete(target.SingleAof);
-            PlaceAof(plan.Layout, target, target.AofBase, commands > 0 ? target.AofCommands : null);
+            PlaceAof(plan.Layout, target, target.AofBase, isOneFile ? null : target.AofCommands);
             Directory.Delete(target.AofDirectory, recursive: true);
         }
         else
         {
-            WriteManifest(target, commands > 0);
+            WriteManifest(target, !isOneFile);
             File.Delete(target.SingleAof);
         }
 

@@ -155,7 +155,7 @@ public sealed class RoundTripTests : IDisposable
     }
 
     [Fact]
-    public async Task Without_a_server_to_write_one_file_of_both_a_server_without_AOF_refuses_to_start_rather_than_start_empty()
+    public async Task Where_copy_and_commands_stay_apart_a_server_without_AOF_refuses_to_start_rather_than_start_empty()
     {
         await using var server = await RedisServer.StartAsync("--save", "");
         await using var client = await RedisClient.ConnectAsync(server);
@@ -164,10 +164,14 @@ public sealed class RoundTripTests : IDisposable
         await client.DoAsync("SET", "behind", "1");
         await client.WaitAsync();
         await agent.StopAsync();
-        var plan = (Redis.Restore.RedisRestorePlan)await agent.Source.PlanRestoreAsync(
-            new RestoreRequest { TargetDirectory = targets["restored"] }, CancellationToken.None);
+        var request = new RestoreRequest
+        {
+            TargetDirectory = targets["restored"],
+            Options = new Dictionary<string, IReadOnlyList<string>> { ["appendonly"] = ["yes"] },
+        };
+        var plan = await agent.Source.PlanRestoreAsync(request, CancellationToken.None);
 
-        await agent.Source.RestoreAsync(plan with { Server = null }, new Progress<TransferProgress>(), CancellationToken.None);
+        await agent.Source.RestoreAsync(plan, new Progress<TransferProgress>(), CancellationToken.None);
 
         (await RedisServer.RefusalAsync(targets["restored"], "--appendonly", "no")).ShouldContain("Can't handle RDB format version 9999");
         await using var restored = await RedisServer.StartInAsync(targets["restored"], "--appendonly", "yes");
@@ -177,9 +181,10 @@ public sealed class RoundTripTests : IDisposable
 
     /// <summary>As Redis 4 to 6 keep it; 7.0 takes such a file over, which shows that it is one.</summary>
     [Theory]
-    [InlineData("yes")]
-    [InlineData("no")]
-    public async Task A_server_before_7_gets_one_file_of_both(string appendOnly)
+    [InlineData("yes", true)]
+    [InlineData("yes", false)]
+    [InlineData("no", true)]
+    public async Task A_server_before_7_gets_one_file_of_both(string appendOnly, bool hasServer)
     {
         await using var server = await RedisServer.StartAsync("--save", "");
         await using var client = await RedisClient.ConnectAsync(server);
@@ -193,7 +198,7 @@ public sealed class RoundTripTests : IDisposable
             new RestoreRequest { TargetDirectory = targets["restored"] }, CancellationToken.None);
 
         await agent.Source.RestoreAsync(
-            plan with { Layout = Redis.Restore.AofLayout.SingleFile }, new Progress<TransferProgress>(), CancellationToken.None);
+            plan with { Layout = Redis.Restore.AofLayout.SingleFile, Server = hasServer ? plan.Server : null }, new Progress<TransferProgress>(), CancellationToken.None);
 
         Directory.GetFileSystemEntries(targets["restored"]).Select(Path.GetFileName).Order().ShouldBe(["appendonly.aof", "dump.rdb"]);
         await using var restored = await RedisServer.StartInAsync(targets["restored"], "--appendonly", appendOnly);
