@@ -103,7 +103,16 @@ internal sealed partial class BaseTaker(
         await using var owned = connection;
         var at = clock.GetUtcNow();
         await using var writer = await BaseWriter.BeginAsync(repository, null, progress, cancellationToken);
-        await new KeyScan(connection, writer.WriteAsync).RunAsync(RdbVersions.WrittenBy(info.Version), cancellationToken);
+        await using var silence = new SilenceWatch(connection.Reader, SilenceWatch.Bound, clock, cancellationToken);
+        try
+        {
+            await new KeyScan(connection, writer.WriteAsync).RunAsync(RdbVersions.WrittenBy(info.Version), silence.Token);
+        }
+        catch (OperationCanceledException) when (silence.HasEnded)
+        {
+            throw new ConnectionLostException($"The server has not said anything for {SilenceWatch.Bound.TotalSeconds:F0} s.");
+        }
+
         return await writer.SealAsync(BaseMethod.Scan, null, at, info.Version, cancellationToken);
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Redis.CommandStream;
 using NLDS.BackupAgent.Redis.Protocol;
@@ -14,6 +15,9 @@ internal sealed class StreamSession : IAsyncDisposable
     /// <summary>What the seal of one segment has room for (<c>SealFrame</c>: 500); a few may be on their way when it is looked at.</summary>
     private const int WindowsPerSegment = 400;
 
+    /// <summary>PINGs of an idle server: three hours of them fit in here, and go up with the next write or when it is full.</summary>
+    private const int MostHeldBack = 16 << 10;
+
     private readonly RedisConnection connection;
     private readonly RedisCatalog catalog;
     private readonly LogWriterOptions writing;
@@ -24,6 +28,11 @@ internal sealed class StreamSession : IAsyncDisposable
     private readonly string lineage;
     private readonly CommandScanner scanner;
     private readonly SemaphoreSlim acknowledge = new(0);
+
+    /// <summary>Link traffic behind everything that was appended: there is nothing in it that could be lost, and no reason to wake the store for it.</summary>
+    private readonly ArrayBufferWriter<byte> heldBack = new();
+    private ulong quietEnd;
+    private ulong acknowledged;
     private LogWriter writer;
     private ArrivalTimes arrivals;
     private ulong segmentStart;
@@ -49,7 +58,19 @@ internal sealed class StreamSession : IAsyncDisposable
         state.Streaming(start, writer);
     }
 
-    private ulong Durable => Volatile.Read(ref writer).DurablePosition;
+    /// <summary>
+    /// What the server may be told: everything before it is durable, or is link traffic behind all that is. So an idle server sees no lag, and one that stops does
+    /// not wait for us.
+    /// </summary>
+    private ulong NextAcknowledgement()
+    {
+        // Read first: what is appended in between makes the comparison fail, never succeed wrongly.
+        var quiet = Volatile.Read(ref quietEnd);
+        var current = Volatile.Read(ref writer);
+        var durable = current.DurablePosition;
+        acknowledged = Math.Max(acknowledged, durable >= current.ReceivedPosition ? Math.Max(durable, quiet) : durable);
+        return acknowledged;
+    }
 
     /// <summary>Streams until the connection ends or <paramref name="stopping"/> is signalled; what came is durable then, whichever it was.</summary>
     public async Task RunAsync(CancellationToken stopping)
@@ -127,18 +148,21 @@ internal sealed class StreamSession : IAsyncDisposable
     private async ValueTask TakeAsync(ReadOnlyMemory<byte> some, CancellationToken cancellationToken)
     {
         var (from, now) = (scanner.Position, clock.GetUtcNow());
-        (hasWrites, answerIsDue) = (false, false);
+        (hasWrites, answerIsDue) = (!scanner.IsBetweenCommands, false);
         scanner.Feed(some.Span);
-        if (hasWrites || !scanner.IsBetweenCommands)
+        if (hasWrites || !scanner.IsBetweenCommands || heldBack.WrittenCount + some.Length > MostHeldBack)
         {
             arrivals.Note(from, now);
+            await AppendAsync(some, cancellationToken);
+        }
+        else
+        {
+            heldBack.Write(some.Span);
+            Volatile.Write(ref quietEnd, scanner.Position);
         }
 
-        state.Received(scanner.Position);
-        await writer.AppendAsync(some, cancellationToken);
-
-        // By the agent's clock: whatever had arrived by now lies before this offset. Nothing is claimed while the server is silent.
-        writer.Confirm(scanner.Position, now);
+        // By the agent's clock: whatever was written by now, as far as it has arrived, lies before this offset. Nothing is claimed while the server is silent.
+        writer.Confirm(writer.ReceivedPosition, now);
         if (answerIsDue)
         {
             writer.RequestFlush();
@@ -146,6 +170,19 @@ internal sealed class StreamSession : IAsyncDisposable
         }
 
         await BeginAnotherWriterIfFullAsync();
+    }
+
+    private async ValueTask AppendAsync(ReadOnlyMemory<byte> some, CancellationToken cancellationToken)
+    {
+        Volatile.Write(ref quietEnd, 0);
+        if (heldBack.WrittenCount > 0)
+        {
+            await writer.AppendAsync(heldBack.WrittenMemory, cancellationToken);
+            heldBack.ResetWrittenCount();
+        }
+
+        state.Received(scanner.Position);
+        await writer.AppendAsync(some, cancellationToken);
     }
 
     private void Look(CommandScanner command)
@@ -157,7 +194,8 @@ internal sealed class StreamSession : IAsyncDisposable
     /// <summary>A slow stream notes more arrival times in one segment than its seal has room for: the segment is left as it is, and another one begins.</summary>
     private async ValueTask BeginAnotherWriterIfFullAsync()
     {
-        var start = scanner.Position - ((scanner.Position - writerStart) % StreamNaming.SegmentBytes);
+        var position = writer.ReceivedPosition;
+        var start = position - ((position - writerStart) % StreamNaming.SegmentBytes);
         if (start != segmentStart)
         {
             (segmentStart, segmentWindows) = (start, arrivals.Windows);
@@ -167,8 +205,8 @@ internal sealed class StreamSession : IAsyncDisposable
         {
             await writer.CompleteAsync();
             await writer.DisposeAsync();
-            (writer, arrivals) = OpenWriter(scanner.Position, []);
-            state.Streaming(new StreamPosition(lineage, scanner.Position), writer);
+            (writer, arrivals) = OpenWriter(position, []);
+            state.Streaming(new StreamPosition(lineage, position), writer);
         }
     }
 
@@ -203,7 +241,7 @@ internal sealed class StreamSession : IAsyncDisposable
             while (true)
             {
                 // Sent at once too: a server that has just sent a copy without a disk waits for the first one, and may overlook it.
-                await connection.SendAsync(Replication.Acknowledge(Durable), ended.Token);
+                await connection.SendAsync(Replication.Acknowledge(NextAcknowledgement()), ended.Token);
                 using var limit = new CancellationTokenSource(timing.AcknowledgeInterval, clock);
                 using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ended.Token);
                 await ((Task)acknowledge.WaitAsync(either.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -226,7 +264,7 @@ internal sealed class StreamSession : IAsyncDisposable
     {
         try
         {
-            await connection.SendAsync(Replication.Acknowledge(Durable), CancellationToken.None);
+            await connection.SendAsync(Replication.Acknowledge(NextAcknowledgement()), CancellationToken.None);
         }
         catch (ConnectionLostException)
         {
