@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using NLDS.BackupAgent.Postgres.Lineage;
 
 namespace NLDS.BackupAgent.Postgres;
 
@@ -45,4 +46,5 @@ internal sealed record BaseBackupDetails
     RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(ClusterIdentity))]
 [JsonSerializable(typeof(BaseBackupDetails))]
+[JsonSerializable(typeof(Adoption))]
 internal sealed partial class PostgresJson : JsonSerializerContext;

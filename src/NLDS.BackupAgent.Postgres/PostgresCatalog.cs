@@ -1,7 +1,9 @@
 using System.Text.Json;
+using NLDS.BackupAgent.Postgres.Lineage;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -29,6 +31,9 @@ internal sealed class PostgresCatalog(BackupRepository repository)
 
     public LogArchive OpenLog(WalSegmentSize size) => repository.OpenLog("postgres/wal", new WalNaming(size));
 
+    /// <summary>The log for whoever holds the lease; nobody else changes anything through it.</summary>
+    public LogArchive OpenLog(WalSegmentSize size, WriterLease writer) => repository.OpenLog("postgres/wal", new WalNaming(size), writer);
+
     public async Task<ClusterIdentity?> ReadIdentityAsync(CancellationToken cancellationToken) =>
         await repository.ReadIdentityAsync(Source, PostgresJson.Default.ClusterIdentity, cancellationToken);
 
@@ -53,6 +58,12 @@ internal sealed class PostgresCatalog(BackupRepository repository)
                 isPermanent: true);
         }
     }
+
+    public Task<IReadOnlyList<Adoption>> ListAdoptionsAsync(CancellationToken cancellationToken) =>
+        repository.ListAdoptionsAsync(Source, PostgresJson.Default.Adoption, cancellationToken);
+
+    public Task RecordAdoptionAsync(Adoption adoption, CancellationToken cancellationToken) =>
+        repository.RecordAdoptionAsync(Source, adoption.RestoreId, adoption, PostgresJson.Default.Adoption, cancellationToken);
 
     public async Task<BackupListing<BaseBackup>> ListBackupsAsync(CancellationToken cancellationToken)
     {
@@ -88,11 +99,11 @@ internal sealed class PostgresCatalog(BackupRepository repository)
         }
     }
 
-    /// <summary>The newest base backup that a server of this history continues.</summary>
+    /// <summary>The newest base backup that a server of this history continues; one that an ancestor's server took behind the switch point is none.</summary>
     public async Task<BaseBackup?> NewestAsync(TimelineHistory history, CancellationToken cancellationToken)
     {
         var backups = await ListBackupsAsync(cancellationToken);
-        return backups.Where(b => history.Contains(b.Details.EndTimeline)).MaxBy(b => b.End.Value);
+        return backups.Where(b => history.TimelineOwning(b.End - 1) == b.Details.EndTimeline).MaxBy(b => b.End.Value);
     }
 
     /// <summary>Why a fresh base backup is needed, or null when the newest one and the log since then are enough. Pure.</summary>

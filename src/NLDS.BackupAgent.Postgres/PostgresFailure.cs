@@ -39,7 +39,7 @@ internal static class PostgresFailure
                 $"PostgreSQL at {where} has wal_level too low: {message}. Set wal_level = replica and restart the server."),
             SqlStates.ObjectInUse => Transient(
                 $"{message}. Another agent streams from slot '{options.Slot}' at {where}. Stop it, or set Postgres:Slot."),
-            "" => Transient($"PostgreSQL at {where} cannot be reached: {message} Check Postgres:Host and Postgres:Port, and that the server runs."),
+            "" => Transient($"PostgreSQL at {where} cannot be reached: {message.TrimEnd('.')}. Check Postgres:Host and Postgres:Port, and that the server runs and listens there."),
             _ => Transient($"PostgreSQL at {where} answered {state}: {message}."),
         };
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.ComponentModel.DataAnnotations;
 using NLDS.BackupAgent.Postgres.Protocol;
+using NLDS.BackupAgent.Repository.Retention;
 
 namespace NLDS.BackupAgent.Postgres;
 
@@ -51,6 +52,9 @@ public sealed class PostgresOptions : IValidatableObject
     public FullBackupOptions FullBackup { get; set; } = new();
 
     public WalOptions Wal { get; set; } = new();
+
+    /// <summary>How much is kept, and when the rest is removed.</summary>
+    public SourceRetentionOptions Retention { get; set; } = new();
 
     /// <summary>Base backups.</summary>
     public sealed class FullBackupOptions

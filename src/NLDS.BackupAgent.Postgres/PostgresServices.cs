@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Checks;
+using NLDS.BackupAgent.Postgres.Lineage;
 using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Tail;
 using NLDS.BackupAgent.Postgres.Verification;
@@ -20,13 +21,15 @@ public static class PostgresServices
     public static IReadOnlyList<RestoreOption> RestoreOptions { get; } =
         [new RestoreOption(RestoreOptionNames.Tablespace, "OLD=NEW", "Put the tablespace of directory OLD into directory NEW.", AllowsMany: true)];
 
-    /// <summary>Adds PostgreSQL as <see cref="ISnapshotSource"/>, <see cref="IContinuousSource"/> and <see cref="IWalFetcher"/>.</summary>
+    /// <summary>Adds PostgreSQL as <see cref="ISnapshotSource"/>, <see cref="IContinuousSource"/>,
+    /// <see cref="IRetainedSource"/> and <see cref="IWalFetcher"/>.</summary>
     public static IServiceCollection AddPostgres(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddOptions<PostgresOptions>().Bind(configuration.GetSection(PostgresOptions.Section));
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<PostgresOptions>>().Value);
         services.AddSingleton<PostgresSql>();
         services.AddSingleton<PostgresCatalog>();
+        services.AddSingleton<LineageGuard>();
         services.AddSingleton<WalTail>();
         services.AddSingleton<WalCoverage>();
         services.AddSingleton<BaseBackupTaker>();
@@ -38,6 +41,7 @@ public static class PostgresServices
         services.AddSingleton<PostgresSource>();
         services.AddSingleton<ISnapshotSource>(provider => provider.GetRequiredService<PostgresSource>());
         services.AddSingleton<IContinuousSource>(provider => provider.GetRequiredService<PostgresSource>());
+        services.AddSingleton<IRetainedSource>(provider => provider.GetRequiredService<PostgresSource>());
         return services.AddSingleton<IWalFetcher, WalFetcher>();
     }
 }

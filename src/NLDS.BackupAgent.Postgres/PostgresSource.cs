@@ -1,21 +1,30 @@
 using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Checks;
 using NLDS.BackupAgent.Postgres.Restore;
+using NLDS.BackupAgent.Postgres.Retention;
 using NLDS.BackupAgent.Postgres.Tail;
 using NLDS.BackupAgent.Postgres.Verification;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Postgres;
 
 /// <summary>PostgreSQL as the floors above see it.</summary>
 internal sealed class PostgresSource(
-    PostgresCatalog catalog, WalTail tail, BaseBackupTaker taker, RestorePlanner planner, Restorer restorer, PostgresVerifier verifier, PostgresChecks checks)
-    : ISnapshotSource, IContinuousSource
+    PostgresCatalog catalog, WalTail tail, BaseBackupTaker taker, RestorePlanner planner, Restorer restorer, PostgresVerifier verifier, PostgresChecks checks,
+    PostgresOptions options)
+    : ISnapshotSource, IContinuousSource, IRetainedSource
 {
     public string Name => PostgresCatalog.Source;
+
+    public SnapshotLayout Layout => PostgresCatalog.Layout;
+
+    public RetentionRules Retention => options.Retention;
+
+    public RetentionPolicy DefaultRetention => RetentionPolicy.Standard;
 
     public ContinuousStatus Status => tail.State.Read();
 
@@ -56,6 +65,32 @@ internal sealed class PostgresSource(
         };
     }
 
+    public async Task<LogNeeds?> FindLogNeedsAsync(IReadOnlyList<SealedBackup> kept, DateTimeOffset since, CancellationToken cancellationToken)
+    {
+        if (await catalog.ReadIdentityAsync(cancellationToken) is not { } identity)
+        {
+            return null;
+        }
+
+        var size = new WalSegmentSize(identity.WalSegmentBytes);
+        var archive = catalog.OpenLog(size);
+        var inventory = await archive.ReadInventoryAsync(cancellationToken);
+        if (inventory.Pieces.Count == 0)
+        {
+            return null;
+        }
+
+        try
+        {
+            var history = await RestorePlanner.ChooseHistoryAsync(archive, inventory, cancellationToken);
+            return WalNeeds.Find(archive, inventory, history, [.. kept.Select(PostgresCatalog.Read)], since, size);
+        }
+        catch (NotRestorableException damage)
+        {
+            return WalNeeds.Everything(archive, inventory, $"No WAL is removed. {damage.Message}");
+        }
+    }
+
     private static async Task<LogListing?> DescribeLogAsync(
         LogArchive archive, LogInventory inventory, BackupListing<BaseBackup> backups, CancellationToken cancellationToken)
     {
@@ -68,8 +103,11 @@ internal sealed class PostgresSource(
         var last = inventory.Pieces.Where(p => p.Lineage == lineage).MaxBy(p => p.Range.End);
         var seal = last is null || !archive.CanRead(last) ? null : await archive.ReadSealAsync(last, cancellationToken);
         var proven = inventory.Confirmation is { } confirmed && confirmed.Lineage == lineage && !(seal?.AsOf > confirmed.AsOf) ? confirmed.AsOf : seal?.AsOf;
+
+        // A backup behind which retention has removed WAL can be restored itself; the moments after it cannot.
+        List<BaseBackup> continued = [.. backups.Where(b => !inventory.Pruned.ReachesBehind(WalNaming.Lineage(b.Details.EndTimeline), b.Start.Value))];
         return new LogListing(
-            backups.Count > 0 ? backups.Min(b => b.Sealed.Manifest.Ended) : null,
+            continued.Count > 0 ? continued.Min(b => b.Sealed.Manifest.Ended) : null,
             backups.Count > 0 ? proven : null,
             new Lsn(last?.Range.End ?? 0).ToString(),
             [.. inventory.Gaps.OrderBy(g => g.Start).Select(g => new LogGapListing(new Lsn(g.Start).ToString(), new Lsn(g.End).ToString(), g.Reason, g.RecordedAt))]);

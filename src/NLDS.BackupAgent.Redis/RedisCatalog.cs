@@ -3,6 +3,7 @@ using NLDS.BackupAgent.Redis.CommandStream;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -16,7 +17,8 @@ internal sealed class RedisCatalog(BackupRepository repository)
     public static SnapshotLayout Layout { get; } = new(Source, "redis/redis_backup_", '.');
 
     /// <summary>The stream's log, for a writer that begins at <paramref name="origin"/> or for any reader.</summary>
-    public LogArchive OpenLog(ulong origin = 0) => repository.OpenLog("redis/stream", new StreamNaming(origin));
+    /// <param name="writer">The lease, for whoever writes.</param>
+    public LogArchive OpenLog(ulong origin = 0, WriterLease? writer = null) => repository.OpenLog("redis/stream", new StreamNaming(origin), writer);
 
     public async Task<BackupListing<RedisBase>> ListBasesAsync(CancellationToken cancellationToken)
     {

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using NLDS.BackupAgent.Redis.Protocol;
+using NLDS.BackupAgent.Repository.Retention;
 
 namespace NLDS.BackupAgent.Redis;
 
@@ -63,6 +64,9 @@ public sealed class RedisOptions : IValidatableObject
     public SnapshotOptions Snapshot { get; set; } = new();
 
     public StreamOptions Stream { get; set; } = new();
+
+    /// <summary>How much is kept, and when the rest is removed.</summary>
+    public SourceRetentionOptions Retention { get; set; } = new();
 
     /// <summary>Bases: whole copies of the data.</summary>
     public sealed class SnapshotOptions

@@ -29,7 +29,7 @@ public static class RedisServices
             "yes: the server's configuration has 'appendonly yes', and copy and commands may stay apart. any (the default): it may have it or not."),
     ];
 
-    /// <summary>Adds Redis as <see cref="ISnapshotSource"/> and, unless its mode is Snapshot, as <see cref="IContinuousSource"/>.</summary>
+    /// <summary>Adds Redis as <see cref="ISnapshotSource"/>, <see cref="IRetainedSource"/> and, unless its mode is Snapshot, as <see cref="IContinuousSource"/>.</summary>
     public static IServiceCollection AddRedis(this IServiceCollection services, IConfiguration configuration)
     {
         var section = configuration.GetSection(RedisOptions.Section);
@@ -44,6 +44,7 @@ public static class RedisServices
         services.AddSingleton<RedisChecks>();
         services.AddSingleton<RedisSource>();
         services.AddSingleton<ISnapshotSource>(provider => provider.GetRequiredService<RedisSource>());
+        services.AddSingleton<IRetainedSource>(provider => provider.GetRequiredService<RedisSource>());
         if (section.GetValue(nameof(RedisOptions.Mode), RedisMode.Stream) == RedisMode.Stream)
         {
             services.AddSingleton<IContinuousSource>(provider => provider.GetRequiredService<RedisSource>());

@@ -3,20 +3,29 @@ using NLDS.BackupAgent.Redis.Checks;
 using NLDS.BackupAgent.Redis.CommandStream;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Redis.Restore;
+using NLDS.BackupAgent.Redis.Retention;
 using NLDS.BackupAgent.Redis.Tail;
 using NLDS.BackupAgent.Redis.Verification;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Redis;
 
 /// <summary>Redis as the floors above see it.</summary>
 internal sealed class RedisSource(
-    RedisCatalog catalog, RedisTail tail, BaseTaker taker, RestorePlanner planner, Restorer restorer, RedisVerifier verifier, RedisChecks checks)
-    : ISnapshotSource, IContinuousSource
+    RedisCatalog catalog, RedisTail tail, BaseTaker taker, RestorePlanner planner, Restorer restorer, RedisVerifier verifier, RedisChecks checks, RedisOptions options)
+    : ISnapshotSource, IContinuousSource, IRetainedSource
 {
     public string Name => RedisCatalog.Source;
+
+    public SnapshotLayout Layout => RedisCatalog.Layout;
+
+    public RetentionRules Retention => options.Retention;
+
+    /// <summary>The strategy document's: seven days.</summary>
+    public RetentionPolicy DefaultRetention { get; } = new() { KeepWithin = TimeSpan.FromDays(7), RecoveryWindow = TimeSpan.FromDays(7) };
 
     public ContinuousStatus Status => tail.State.Read();
 
@@ -55,6 +64,13 @@ internal sealed class RedisSource(
         };
     }
 
+    public async Task<LogNeeds?> FindLogNeedsAsync(IReadOnlyList<SealedBackup> kept, DateTimeOffset since, CancellationToken cancellationToken)
+    {
+        var archive = catalog.OpenLog();
+        var inventory = await archive.ReadInventoryAsync(cancellationToken);
+        return inventory.Pieces.Count == 0 ? null : StreamNeeds.Find(archive, inventory, [.. kept.Select(RedisCatalog.Read)], since);
+    }
+
     private static async Task<LogListing?> DescribeLogAsync(
         LogArchive archive, LogInventory inventory, BackupListing<RedisBase> bases, CancellationToken cancellationToken)
     {
@@ -67,7 +83,7 @@ internal sealed class RedisSource(
         var seal = path.Pieces.Count == 0 || !archive.CanRead(path.Pieces[^1].Piece) ? null : await archive.ReadSealAsync(path.Pieces[^1].Piece, cancellationToken);
         var proven = inventory.Confirmation is { } confirmed && confirmed.Lineage == path.End.ReplicationId && !(seal?.AsOf > confirmed.AsOf) ? confirmed.AsOf : seal?.AsOf;
         return new LogListing(
-            bases.Where(b => b.Details.Position is not null).Min(b => b.Details.At),
+            bases.Where(b => b.Details.Position is { } at && !inventory.Pruned.ReachesBehind(at.ReplicationId, at.Offset)).Select(b => (DateTimeOffset?)b.Details.At).Min(),
             proven > newest.At ? proven : newest.At,
             path.End.ToString(),
             [.. inventory.Gaps.OrderBy(g => g.RecordedAt).Select(g => new LogGapListing(

@@ -4,6 +4,7 @@ using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Encryption;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
@@ -88,10 +89,18 @@ public sealed class BackupRepository
     }
 
     /// <summary>The log of a continuous source.</summary>
-    public LogArchive OpenLog(string folder, ILogNaming naming) => new(Store, folder, naming, Codec, Options.CompressionLevel, Documents);
+    /// <param name="writer">The lease of the source, for whoever writes: without it nothing is changed. Null to read.</param>
+    public LogArchive OpenLog(string folder, ILogNaming naming, WriterLease? writer = null)
+    {
+        var store = writer?.Fence(Store) ?? Store;
+        return new LogArchive(store, folder, naming, Codec, Options.CompressionLevel, writer is null ? Documents : new DocumentStore(store, Keys));
+    }
 
     /// <summary>Begins a backup under an id of its own: now, or the next free second.</summary>
-    public async Task<BackupSession> BeginBackupAsync(SnapshotLayout layout, CancellationToken cancellationToken)
+    public Task<BackupSession> BeginBackupAsync(SnapshotLayout layout, CancellationToken cancellationToken) => BeginBackupAsync(layout, null, cancellationToken);
+
+    /// <param name="writer">The lease that must still be this process's when the backup is sealed; null for one that is taken beside the agent that holds it.</param>
+    public async Task<BackupSession> BeginBackupAsync(SnapshotLayout layout, WriterLease? writer, CancellationToken cancellationToken)
     {
         await encryption.EnsureAsync(cancellationToken);
         var (began, session) = (Clock.GetUtcNow(), Guid.NewGuid());
@@ -101,7 +110,7 @@ public sealed class BackupRepository
             var claim = new BackupClaim(layout.Source, id.ToString(), began, AgentVersion, session);
             if (await Documents.PutAsync(layout.Claim(id), claim, BackupJson.Default.BackupClaim, cancellationToken))
             {
-                return new BackupSession(this, layout, id, began);
+                return new BackupSession(this, layout, id, began, writer);
             }
         }
 
@@ -126,11 +135,19 @@ public sealed class BackupRepository
                 {
                     damaged.Add(new DamagedBackup(id, entry.Key.Value, damage.Message));
                 }
+                catch (ObjectNotFoundException)
+                {
+                    // Retention removed it after it was listed: the backup does not exist any more.
+                }
             }
         }
 
         return new BackupListing<SealedBackup>([.. found.OrderBy(b => b.Id)], damaged);
     }
+
+    /// <summary>Whether a backup's manifest is there now: what was listed may have been removed since.</summary>
+    public async Task<bool> ExistsAsync(SnapshotLayout layout, BackupId id, CancellationToken cancellationToken) =>
+        await Store.HeadAsync(layout.Manifest(id), cancellationToken) is not null;
 
     /// <summary>The content of one object of a backup, proved against its manifest while it is read; the last read throws when it is not what it should be.</summary>
     public Stream OpenRead(BackupObject content, ContentProof proof) => new ContentReader(Store, content, proof, Store.ParallelDownloads, Keys);
@@ -167,6 +184,26 @@ public sealed class BackupRepository
             ? identity
             : await Documents.ReadAsync(IdentityKey(source), type, cancellationToken);
     }
+
+    /// <summary>Records for ever that a copy of a source took the original's place here. Recording the same again changes nothing.</summary>
+    /// <param name="id">Names the copy; part of the key.</param>
+    public async Task RecordAdoptionAsync<T>(string source, string id, T adoption, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        await Documents.PutAsync(new ObjectKey($"{AdoptionPrefix(source)}{id}.json"), adoption, type, Protection.Locked, cancellationToken);
+
+    /// <summary>All adoptions of a source.</summary>
+    /// <exception cref="NotRestorableException">One is damaged: it is not known who may write.</exception>
+    public async Task<IReadOnlyList<T>> ListAdoptionsAsync<T>(string source, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    {
+        var found = new List<T>();
+        await foreach (var entry in Store.ListAsync(AdoptionPrefix(source), null, cancellationToken))
+        {
+            found.Add(await Documents.ReadAsync(entry.Key, type, cancellationToken));
+        }
+
+        return found;
+    }
+
+    private static string AdoptionPrefix(string source) => $"{source}/adopted/";
 
     private static ObjectKey IdentityKey(string source) => new($"{source}/identity.json");
 

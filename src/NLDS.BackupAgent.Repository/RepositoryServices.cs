@@ -1,7 +1,10 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using NLDS.BackupAgent.Repository.Encryption;
+using NLDS.BackupAgent.Repository.Journal;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -16,6 +19,10 @@ public static class RepositoryServices
         services.AddSingleton<IRepositoryCheck, StoreCheck>();
         services.AddSingleton<IRepositoryCheck>(provider => new EncryptionCheck(
             provider.GetRequiredService<IObjectStore>(), provider.GetRequiredService<IOptions<RepositoryOptions>>().Value.Encryption.Keyring()));
+        services.TryAddSingleton(AgentIdentity.OfThisProcess(Environment.MachineName));
+        services.TryAddSingleton(AdoptionConsent.None);
+        services.AddSingleton<WriterLeases>();
+        services.AddSingleton<JobJournal>();
         return services.AddSingleton(provider => new BackupRepository(
             provider.GetRequiredService<IObjectStore>(),
             provider.GetRequiredService<IOptions<RepositoryOptions>>().Value,

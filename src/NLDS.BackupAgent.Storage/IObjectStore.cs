@@ -21,6 +21,12 @@ public interface IObjectStore
     int ParallelDownloads => LimitsOptions.DefaultParallelDownloads;
 
     /// <summary>
+    /// Whether the store itself refuses to replace what a put finds there, so that of two writers of one name at the same moment exactly one wins. Null while
+    /// that has not been found out; the first put finds it out.
+    /// </summary>
+    bool? RefusesReplacement => true;
+
+    /// <summary>
     /// Stores <paramref name="content"/> unless an object of this name exists.
     /// </summary>
     /// <returns>True when this call created it; false when the name was taken, and then nothing has changed.</returns>

@@ -1,6 +1,9 @@
 using NLDS.BackupAgent.Configuration;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Output;
+using NLDS.BackupAgent.Repository.Leases;
+using NLDS.BackupAgent.Repository.Sources;
+using Microsoft.Extensions.Options;
 
 namespace NLDS.BackupAgent;
 
@@ -11,11 +14,15 @@ internal static class AgentServices
     {
         services.AddOptions<AgentOptions>().Bind(configuration.GetSection("Agent"));
         services.AddSingleton<SourceCatalog>();
+        services.AddSingleton(provider => AgentIdentity.OfThisProcess(provider.GetRequiredService<IOptions<AgentOptions>>().Value.Instance));
         return services;
     }
 
-    public static void AddFeatures(this IServiceCollection services, AgentConfiguration configuration, Surroundings around, SecretScrubber scrubber)
+    /// <param name="adopts">The operator said <c>--adopt</c>.</param>
+    public static void AddFeatures(
+        this IServiceCollection services, AgentConfiguration configuration, Surroundings around, SecretScrubber scrubber, bool adopts = false)
     {
+        services.AddSingleton(new AdoptionConsent(adopts, configuration.Agent.Adopt));
         services.AddSingleton<IConfiguration>(configuration.Settings);
         services.AddSingleton(configuration);
         services.AddSingleton(around);

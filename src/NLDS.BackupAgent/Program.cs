@@ -4,10 +4,18 @@ using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Postgres;
 using NLDS.BackupAgent.Redis;
 using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Retention;
+using NLDS.BackupAgent.Schedules;
 using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.WalFetch;
+
+if (await SpooledSegment.TryDeliverAsync(args, StartingPlace.OfThisProcess, TimeProvider.System))
+{
+    return ExitCode.Done;
+}
 
 using var stop = new CancellationTokenSource();
-using var signals = WalFetchCommand.IsMeantBy(args) ? null : StopSignals.Cancelling(stop);
+using var signals = WalFetchArguments.AreMeantBy(args) ? null : StopSignals.Cancelling(stop);
 return await new CommandLine(House(), Surroundings.OfThisProcess()).InvokeAsync(args, stop.Token);
 
 internal partial class Program
@@ -16,16 +24,23 @@ internal partial class Program
     internal static FeatureList House() => new FeatureList()
         .Add<StorageOptions>("Storage", static (services, configuration) => services.AddStorage(configuration))
         .Add<RepositoryOptions>("Repository", static (services, configuration) => services.AddRepository(configuration))
+        .Add<RetentionOptions>("Retention", static (services, configuration) => services.AddRetention(configuration))
         .AddSource<PostgresOptions>(
             "Postgres",
             PostgresServices.Source,
             static (services, configuration) => services.AddPostgres(configuration),
-            new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
+            [
+                new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
+                new ScheduleKeys("postgres-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
+            ],
             PostgresServices.RestoreOptions)
         .AddSource<RedisOptions>(
             "Redis",
             RedisServices.Source,
             static (services, configuration) => services.AddRedis(configuration),
-            new ScheduleKeys("redis-base", "Snapshot:Schedule", "Snapshot:TimeZone"),
+            [
+                new ScheduleKeys("redis-base", "Snapshot:Schedule", "Snapshot:TimeZone"),
+                new ScheduleKeys("redis-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
+            ],
             RedisServices.RestoreOptions);
 }

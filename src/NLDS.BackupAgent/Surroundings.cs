@@ -1,4 +1,4 @@
-using System.Collections;
+using NLDS.BackupAgent.WalFetch;
 
 namespace NLDS.BackupAgent;
 
@@ -12,22 +12,29 @@ internal sealed record Surroundings
     /// <summary>Whether a person watches <see cref="Error"/>: progress then rewrites its line.</summary>
     public bool IsTerminal { get; init; }
 
-    public required string BinaryDirectory { get; init; }
-
-    public required string WorkingDirectory { get; init; }
-
-    public required IReadOnlyDictionary<string, string> Environment { get; init; }
+    public required StartingPlace Place { get; init; }
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Starts this program with other arguments, to go on when this process has ended.</summary>
+    public required Action<IReadOnlyList<string>> StartDetached { get; init; }
+
+    /// <summary>What a process that was started so does first: it frees itself from the session of whoever started it.</summary>
+    public required Action LeaveSession { get; init; }
+
+    public string BinaryDirectory => Place.BinaryDirectory;
+
+    public string WorkingDirectory => Place.WorkingDirectory;
+
+    public IReadOnlyDictionary<string, string> Environment => Place.Environment;
 
     public static Surroundings OfThisProcess() => new()
     {
         Out = Console.Out,
         Error = Console.Error,
         IsTerminal = !Console.IsErrorRedirected,
-        BinaryDirectory = AppContext.BaseDirectory,
-        WorkingDirectory = Directory.GetCurrentDirectory(),
-        Environment = System.Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
-            .ToDictionary(variable => (string)variable.Key, variable => variable.Value as string ?? "", StringComparer.Ordinal),
+        Place = StartingPlace.OfThisProcess(),
+        StartDetached = DetachedProcess.Start,
+        LeaveSession = DetachedProcess.LeaveSession,
     };
 }

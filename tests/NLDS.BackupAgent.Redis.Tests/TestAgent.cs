@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging.Abstractions;
 using NLDS.BackupAgent.Redis.Backup;
 using NLDS.BackupAgent.Redis.Checks;
@@ -5,6 +6,7 @@ using NLDS.BackupAgent.Redis.Restore;
 using NLDS.BackupAgent.Redis.Tail;
 using NLDS.BackupAgent.Redis.Verification;
 using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
@@ -23,7 +25,13 @@ internal sealed class TestAgent : IAsyncDisposable
         LongestPauseAfterCopy = TimeSpan.FromMilliseconds(400),
     };
 
+    /// <summary>The processes of the machine on which all of a test's agents run, and which of them are gone.</summary>
+    private static readonly ConcurrentDictionary<ProcessIdentity, bool> Alive = [];
+
+    private static int processes;
+
     private readonly CancellationTokenSource stopping = new();
+    private readonly AgentIdentity identity;
 
     private TestAgent(RedisOptions options, IObjectStore store, TailTiming timing, TimeProvider clock, string? keys)
     {
@@ -31,8 +39,12 @@ internal sealed class TestAgent : IAsyncDisposable
         Store = new FaultyObjectStore(store);
         Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1, Encryption = { Key = keys } }, clock);
         Catalog = new RedisCatalog(Repository);
-        Tail = new RedisTail(options, Catalog, Repository, clock, NullLogger<RedisTail>.Instance) { Timing = timing };
-        var taker = new BaseTaker(options, Repository, Tail, clock, NullLogger<BaseTaker>.Instance);
+        var number = Interlocked.Increment(ref processes);
+        identity = new AgentIdentity($"agent {number}", "test", new ProcessIdentity("test", "pid:[1]", number, 1));
+        Alive[identity.Process] = true;
+        Leases = new WriterLeases(Repository, identity, LeaseTiming.Default with { Fresh = TimeSpan.Zero }, process => Alive[process], NullLogger<WriterLeases>.Instance);
+        Tail = new RedisTail(options, Catalog, Repository, Leases, clock, NullLogger<RedisTail>.Instance) { Timing = timing };
+        var taker = new BaseTaker(options, Repository, Tail, Leases, clock, NullLogger<BaseTaker>.Instance);
         Source = new RedisSource(
             Catalog,
             Tail,
@@ -40,7 +52,8 @@ internal sealed class TestAgent : IAsyncDisposable
             new RestorePlanner(Repository, Catalog, clock),
             new Restorer(Repository, Catalog, clock, NullLogger<Restorer>.Instance),
             new RedisVerifier(Repository, Catalog),
-            new RedisChecks(options, clock));
+            new RedisChecks(options, clock),
+            options);
     }
 
     public RedisOptions Options { get; }
@@ -50,6 +63,8 @@ internal sealed class TestAgent : IAsyncDisposable
     public BackupRepository Repository { get; }
 
     public RedisCatalog Catalog { get; }
+
+    public WriterLeases Leases { get; }
 
     public RedisTail Tail { get; }
 
@@ -105,6 +120,7 @@ internal sealed class TestAgent : IAsyncDisposable
         Store.FailFrom(1, Fault.Transient);
         await stopping.CancelAsync();
         await Running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Alive[identity.Process] = false;
     }
 
     public Task<Repository.Backups.SealedBackup> TakeAsync() => Source.TakeAsync(new Progress<TransferProgress>(), CancellationToken.None);

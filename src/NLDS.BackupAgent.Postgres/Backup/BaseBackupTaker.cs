@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Postgres.Archive;
+using NLDS.BackupAgent.Postgres.Lineage;
 using NLDS.BackupAgent.Postgres.Protocol;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
@@ -15,7 +16,7 @@ namespace NLDS.BackupAgent.Postgres.Backup;
 /// passes, and the backup is sealed only when the WAL that makes it consistent is durable too.
 /// </summary>
 internal sealed partial class BaseBackupTaker(
-    PostgresOptions options, BackupRepository repository, PostgresCatalog catalog, PostgresSql sql, WalCoverage coverage, TimeProvider clock,
+    PostgresOptions options, BackupRepository repository, PostgresCatalog catalog, PostgresSql sql, WalCoverage coverage, LineageGuard guard, TimeProvider clock,
     ILogger<BaseBackupTaker> logger)
 {
     /// <summary>Restores the server's archives by their own names.</summary>
@@ -32,11 +33,13 @@ internal sealed partial class BaseBackupTaker(
             var server = await connection.IdentifySystemAsync(cancellationToken);
             var size = await connection.ShowWalSegmentSizeAsync(cancellationToken);
             await catalog.BindAsync(server.SystemIdentifier, size, cancellationToken);
+            var lineage = await ServerLineage.ReadAsync(connection, server, cancellationToken);
+            await guard.RequireKnownAsync(lineage, catalog.OpenLog(size), cancellationToken);
 
             // The log first: what the server writes during the backup must be held by the slot before the backup begins.
             await using var log = await coverage.EnsureTailedAsync(cancellationToken);
             var settings = await RecoverySettings.ReadAsync(connection, cancellationToken);
-            await using var session = await repository.BeginBackupAsync(PostgresCatalog.Layout, cancellationToken);
+            await using var session = await repository.BeginBackupAsync(PostgresCatalog.Layout, log.Writer, cancellationToken);
             LogBegun(session.Id);
             var copy = new Copy(session, progress);
             var stream = await connection.BaseBackupAsync(

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Postgres.Tail;
 using NLDS.BackupAgent.Postgres.Wal;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Postgres.Backup;
@@ -8,8 +9,14 @@ namespace NLDS.BackupAgent.Postgres.Backup;
 /// <summary>
 /// Sees to it that somebody tails the log while a base backup is taken: this process already, another agent, or else this process for as long as it takes.
 /// </summary>
-internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog, TimeProvider clock, ILogger<WalCoverage> logger)
+internal sealed partial class WalCoverage(
+    PostgresOptions options, WalTail tail, PostgresCatalog catalog, PostgresSql sql, WriterLeases leases, TimeProvider clock, ILogger<WalCoverage> logger)
 {
+    private readonly WriterLease writer = leases.For(PostgresCatalog.Source);
+
+    /// <summary>Why this process may not tail itself, while it asks for the right to.</summary>
+    private volatile LeaseRefusal? otherAgent;
+
     private TailState Tail => tail.State;
 
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
@@ -18,19 +25,19 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
     private static readonly TimeSpan ListingPoll = TimeSpan.FromSeconds(2);
 
     /// <summary>Without any progress of the durable log for this long a backup is given up: it would never become consistent.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(5);
 
-    public async Task<Lease> EnsureTailedAsync(CancellationToken cancellationToken)
+    public async Task<TailedLog> EnsureTailedAsync(CancellationToken cancellationToken)
     {
         if (!Tail.IsStopped)
         {
             await WaitUntilAsync(() => Task.FromResult(Tail.Read().IsStreaming), "the WAL stream of this agent begins", Poll, cancellationToken);
-            return new Lease(this, null, null);
+            return new TailedLog(this, null, null);
         }
 
         var stop = new CancellationTokenSource();
-        var own = tail.RunAsync(stop.Token);
-        var lease = new Lease(this, own, stop);
+        var own = TailWhenAllowedAsync(stop.Token);
+        var tailed = new TailedLog(this, own, stop);
         try
         {
             await WaitUntilAsync(
@@ -41,10 +48,10 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
                         await own;
                     }
 
-                    return Tail.Read().IsStreaming || Tail.SlotIsHeld;
+                    return Tail.Read().IsStreaming || Tail.SlotIsHeld || await OtherAgentStreamsFromHereAsync(cancellationToken);
                 },
                 "a WAL stream begins",
-                Poll,
+                ListingPoll,
                 cancellationToken);
             if (!Tail.Read().IsStreaming)
             {
@@ -52,14 +59,40 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
                 LogOtherAgent();
             }
 
-            return lease;
+            return tailed;
         }
         catch
         {
-            await lease.DisposeAsync();
+            await tailed.DisposeAsync();
             throw;
         }
     }
+
+    /// <summary>Goes on asking while another agent has the lease: that one may end, or may have died.</summary>
+    private async Task TailWhenAllowedAsync(CancellationToken stopping)
+    {
+        while (true)
+        {
+            var answer = await writer.TryHoldAsync(stopping);
+            otherAgent = answer.Refusal;
+            if (answer.Hold is { } hold)
+            {
+                await using (hold)
+                {
+                    await tail.RunAsync(stopping);
+                    return;
+                }
+            }
+
+            await Task.Delay(ListingPoll, clock, stopping);
+        }
+    }
+
+    /// <summary>
+    /// The agent that has the lease must stream from this very server: WAL of another would make a backup of a copy look complete that never will be.
+    /// </summary>
+    private async Task<bool> OtherAgentStreamsFromHereAsync(CancellationToken cancellationToken) =>
+        otherAgent is not null && await sql.ReadSlotAsync(options.Slot, cancellationToken) is { Active: true };
 
     private async Task WaitUntilAsync(Func<Task<bool>> condition, string what, TimeSpan longestPause, CancellationToken cancellationToken)
     {
@@ -74,7 +107,9 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
 
             if (clock.GetElapsedTime(began) > Patience)
             {
-                var error = Tail.Read().LastError;
+                var error = otherAgent is { } other
+                    ? $"{other.Message} It does not stream from slot '{options.Slot}' of this server, whose backup would miss its log."
+                    : Tail.Read().LastError;
                 throw new SourceException($"Waited {Patience.TotalMinutes} minutes until {what}, in vain. {error}", isPermanent: false);
             }
 
@@ -102,8 +137,11 @@ internal sealed partial class WalCoverage(WalTail tail, PostgresCatalog catalog,
     }
 
     /// <summary>As long as it is held, the log is tailed.</summary>
-    internal sealed class Lease(WalCoverage coverage, Task? own, CancellationTokenSource? stop) : IAsyncDisposable
+    internal sealed class TailedLog(WalCoverage coverage, Task? own, CancellationTokenSource? stop) : IAsyncDisposable
     {
+        /// <summary>What this process must still hold when the backup is sealed; null when another agent tails.</summary>
+        public WriterLease? Writer => coverage.writer.IsHeld ? coverage.writer : null;
+
         /// <summary>The server's clock now, as the stream has shown it; null when this process has not heard the server's time.</summary>
         public DateTimeOffset? ServerTime => coverage.Tail.ServerTime;
 

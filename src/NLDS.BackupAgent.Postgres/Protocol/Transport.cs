@@ -34,8 +34,7 @@ internal sealed record Transport(Stream Stream, bool IsPrivate, X509Certificate2
         }
         catch (SocketException problem)
         {
-            throw new ConnectionLostException(
-                $"Could not connect to {settings}: {problem.Message}. Check that the server runs and listens there.", problem);
+            throw new ConnectionLostException($"Could not connect to {settings}: {problem.Message}.", problem);
         }
     }
 

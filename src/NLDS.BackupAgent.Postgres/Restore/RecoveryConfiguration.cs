@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using NLDS.BackupAgent.Postgres.Wal;
+using NLDS.BackupAgent.Postgres.Lineage;
 
 namespace NLDS.BackupAgent.Postgres.Restore;
 
@@ -33,7 +33,7 @@ internal static class RecoveryConfiguration
     /// <summary>Targets that an earlier recovery may have left; PostgreSQL refuses more than one.</summary>
     private static readonly string[] OtherTargets = ["recovery_target", "recovery_target_name", "recovery_target_time", "recovery_target_xid"];
 
-    public static string Write(string existing, PostgresRestorePlan plan, int majorVersion)
+    public static string Write(string existing, PostgresRestorePlan plan, int majorVersion, RestoreId restore)
     {
         var text = new StringBuilder(WithoutOurs(existing));
         if (text.Length > 0 && text[^1] != '\n')
@@ -57,6 +57,8 @@ internal static class RecoveryConfiguration
             text.Append("archive_library = ''\n");
         }
 
+        text.Append("# A copy may not write into the original's archive until somebody says that it takes its place: the agent's --adopt.\n");
+        text.Append(CultureInfo.InvariantCulture, $"{RestoreId.Setting} = '{restore}'\n");
         text.Append("# All WAL that recovery needs lies in pg_wal already; a status of 1 tells PostgreSQL to look there.\n");
         text.Append("restore_command = 'exit 1'\n");
         text.Append(CultureInfo.InvariantCulture, $"recovery_target_timeline = '{plan.Timeline}'\n");

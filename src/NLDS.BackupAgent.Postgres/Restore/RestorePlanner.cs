@@ -65,7 +65,7 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
     /// The line of history that the agent followed last. It never goes back to an older timeline, so that is the newest one; the confirmation may still be
     /// of the one before, when the agent ended soon after a promotion.
     /// </summary>
-    private static async Task<TimelineHistory> ChooseHistoryAsync(LogArchive archive, LogInventory inventory, CancellationToken cancellationToken)
+    internal static async Task<TimelineHistory> ChooseHistoryAsync(LogArchive archive, LogInventory inventory, CancellationToken cancellationToken)
     {
         if (inventory.Pieces.Count == 0)
         {

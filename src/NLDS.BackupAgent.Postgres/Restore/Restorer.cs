@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Postgres.Archive;
 using NLDS.BackupAgent.Postgres.Backup;
+using NLDS.BackupAgent.Postgres.Lineage;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
@@ -16,7 +17,7 @@ namespace NLDS.BackupAgent.Postgres.Restore;
 /// Does what a plan says. <c>pg_control</c>, without which no server starts, is written last, when every other byte is proved and durable; until then the target
 /// has a mark that says so. All WAL up to the target is put into <c>pg_wal</c>, so that recovery needs neither this program nor the store.
 /// </summary>
-internal sealed partial class Restorer(BackupRepository repository, PostgresCatalog catalog, ILogger<Restorer> logger)
+internal sealed partial class Restorer(BackupRepository repository, PostgresCatalog catalog, TimeProvider clock, ILogger<Restorer> logger)
 {
     /// <summary>Segments on their way at once: they hide the store's round trips; each holds a few megabytes.</summary>
     private const int ParallelSegments = 4;
@@ -30,7 +31,7 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
             var owner = Prepare(plan);
             var kept = await UnpackAllAsync(plan, owner, progress, cancellationToken);
             await WriteWalAsync(plan, owner, progress, cancellationToken);
-            WriteConfiguration(plan, owner);
+            WriteConfiguration(plan, owner, RestoreId.New(clock.GetUtcNow()));
             Finish(plan, owner, kept);
             LogRestored(plan.BackupId, plan.TargetDirectory, plan.Target);
         }
@@ -185,6 +186,7 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
             {
                 var path = Path.Combine(directory, file.Segment.Name);
                 await WalFileWriter.WriteAsync(archive, file, path, plan.Backup.Details.SystemIdentifier, token);
+                BeginWriteBack(path, size);
                 owner.Apply(path);
                 progress.Report(new TransferProgress("write-ahead log", Interlocked.Add(ref done, size.Bytes), total));
             });
@@ -194,13 +196,19 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
         }
     }
 
-    private static void WriteConfiguration(PostgresRestorePlan plan, FileOwner owner)
+    private static void BeginWriteBack(string path, WalSegmentSize size)
+    {
+        using var file = File.OpenHandle(path);
+        UnixFiles.BeginWriteBack(file, 0, size.Bytes);
+    }
+
+    private static void WriteConfiguration(PostgresRestorePlan plan, FileOwner owner, RestoreId restore)
     {
         var major = int.Parse(plan.Backup.Details.ServerVersion.Split('.', ' ')[0], System.Globalization.CultureInfo.InvariantCulture);
         var path = Path.Combine(plan.TargetDirectory, RecoveryConfiguration.FileName);
         var existing = File.Exists(path) ? File.ReadAllText(path) : "";
         File.Delete(path);
-        WriteFile(path, RecoveryConfiguration.Write(existing, plan, major), owner);
+        WriteFile(path, RecoveryConfiguration.Write(existing, plan, major, restore), owner);
         foreach (var (name, content) in RecoveryConfiguration.Missing(plan.TargetDirectory, plan.Backup.Details.Settings).ToList())
         {
             WriteFile(Path.Combine(plan.TargetDirectory, name), content, owner);

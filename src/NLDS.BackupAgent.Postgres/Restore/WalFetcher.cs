@@ -12,9 +12,12 @@ namespace NLDS.BackupAgent.Postgres.Restore;
 /// </summary>
 internal sealed class WalFetcher(PostgresCatalog catalog) : IWalFetcher
 {
+    /// <summary>Read once: a repository is bound to its cluster for good.</summary>
+    private ClusterIdentity? known;
+
     public async Task<bool> FetchAsync(string file, string path, CancellationToken cancellationToken)
     {
-        var identity = await catalog.RequireIdentityAsync(cancellationToken);
+        var identity = await IdentityAsync(cancellationToken);
         RequireSameCluster(path, identity);
         var size = new WalSegmentSize(identity.WalSegmentBytes);
         var archive = catalog.OpenLog(size);
@@ -33,6 +36,52 @@ internal sealed class WalFetcher(PostgresCatalog catalog) : IWalFetcher
             ? false
             : throw new UsageException($"'{file}' is not the name of a WAL segment of {size} or of a timeline history. Use restore_command = '… wal-fetch %f %p'.");
     }
+
+    public async Task<IReadOnlyList<string>> FollowingAsync(string file, long bytes, CancellationToken cancellationToken)
+    {
+        var size = new WalSegmentSize((await IdentityAsync(cancellationToken)).WalSegmentBytes);
+        if (!WalSegment.TryParse(file, size, out var segment))
+        {
+            return [];
+        }
+
+        var following = new List<string>();
+        for (var count = Math.Max(2, bytes / size.Bytes); count > 0; count--)
+        {
+            segment = segment.Next;
+            following.Add(segment.Name);
+        }
+
+        return following;
+    }
+
+    public async Task<bool> HoldsWholeAsync(string segment, CancellationToken cancellationToken) =>
+        await FindWholeAsync(segment, cancellationToken) is not null;
+
+    public async Task<bool> FetchWholeAsync(string segment, string path, CancellationToken cancellationToken)
+    {
+        if (await FindWholeAsync(segment, cancellationToken) is not { } found)
+        {
+            return false;
+        }
+
+        await WalFileWriter.WriteAsync(found.Archive, found.File, path, found.Identity.SystemIdentifier, cancellationToken);
+        return true;
+    }
+
+    private async Task<(LogArchive Archive, WalFile File, ClusterIdentity Identity)?> FindWholeAsync(string file, CancellationToken cancellationToken)
+    {
+        var identity = await IdentityAsync(cancellationToken);
+        var size = new WalSegmentSize(identity.WalSegmentBytes);
+        var archive = catalog.OpenLog(size);
+        return WalSegment.TryParse(file, size, out var segment)
+            && await archive.FindSegmentAsync(WalNaming.Lineage(segment.Timeline), segment.Start.Value, cancellationToken) is { } whole
+                ? (archive, new WalFile(segment, [whole]), identity)
+                : null;
+    }
+
+    private async Task<ClusterIdentity> IdentityAsync(CancellationToken cancellationToken) =>
+        known ??= await catalog.RequireIdentityAsync(cancellationToken);
 
     /// <summary>The data directory that asks is the one around pg_wal; where there is one, it says whose log it can replay.</summary>
     private static void RequireSameCluster(string path, ClusterIdentity identity)

@@ -35,7 +35,6 @@ internal static class WalFileWriter
 
                 target.SetLength(file.Segment.Size.Bytes);
                 RequireOwn(target, file, systemIdentifier);
-                UnixFiles.BeginWriteBack(target.SafeFileHandle, 0, file.Segment.Size.Bytes);
             }
 
             File.Move(temporary, path, overwrite: true);

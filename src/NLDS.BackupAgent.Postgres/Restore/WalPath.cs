@@ -100,10 +100,14 @@ internal sealed record WalPath(TimelineHistory History, IReadOnlyList<WalFile> F
 
     private static string Missing(LogInventory inventory, WalSegment segment, Lsn from, string until)
     {
-        var gap = inventory.Gaps.FirstOrDefault(g => g.Lineage == WalNaming.Lineage(segment.Timeline) && g.Start <= from.Value && from.Value < g.End);
-        var why = gap is null
-            ? $"segment {segment} is missing from the repository, or a part of it"
-            : $"a gap was recorded at {gap.RecordedAt.UtcDateTime:O}: {gap.Reason}";
+        var lineage = WalNaming.Lineage(segment.Timeline);
+        var gap = inventory.Gaps.FirstOrDefault(g => g.Lineage == lineage && g.Start <= from.Value && from.Value < g.End);
+        var why = (gap, inventory.Pruned.EndBehind(lineage, from.Value)) switch
+        {
+            ({ } recorded, _) => $"a gap was recorded at {recorded.RecordedAt.UtcDateTime:O}: {recorded.Reason}",
+            (null, not null) => "retention removed it, because it lay before the recovery window (Retention:RecoveryWindow)",
+            _ => $"segment {segment} is missing from the repository, or a part of it",
+        };
         return $"WAL is missing from {from} on timeline {segment.Timeline} {until}: {why}";
     }
 

@@ -78,7 +78,7 @@ internal sealed record TailStart(uint Timeline, Lsn Start, Lsn Frontier, bool Is
             : start;
     }
 
-    /// <summary>The end of the first run without a hole; recorded gaps are stepped over, an unrecorded hole ends it.</summary>
+    /// <summary>The end of the first run without a hole; recorded gaps and what retention removed are stepped over, any other hole ends it.</summary>
     public static Lsn FindFrontier(LogInventory inventory, uint timeline)
     {
         var lineage = WalNaming.Lineage(timeline);
@@ -88,12 +88,12 @@ internal sealed record TailStart(uint Timeline, Lsn Start, Lsn Frontier, bool Is
         {
             var end = inventory.Cover(lineage, position).End;
             var gap = inventory.Gaps.FirstOrDefault(g => g.Lineage == lineage && g.Start <= end && end < g.End);
-            if (gap is null)
+            if ((gap?.End ?? inventory.Pruned.EndBehind(lineage, end)) is not { } next)
             {
                 return new Lsn(end);
             }
 
-            position = gap.End;
+            position = next;
         }
     }
 }

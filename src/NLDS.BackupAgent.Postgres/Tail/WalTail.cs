@@ -1,8 +1,9 @@
-using System.Text;
 using Microsoft.Extensions.Logging;
+using NLDS.BackupAgent.Postgres.Lineage;
 using NLDS.BackupAgent.Postgres.Protocol;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -13,10 +14,12 @@ namespace NLDS.BackupAgent.Postgres.Tail;
 /// repository's own frontier, and begins again after whatever ends the stream. Nothing is remembered between connections that the repository does not hold.
 /// </summary>
 internal sealed partial class WalTail(
-    PostgresOptions options, PostgresCatalog catalog, PostgresSql sql, TimeProvider clock, ILogger<WalTail> logger)
+    PostgresOptions options, PostgresCatalog catalog, PostgresSql sql, WriterLeases leases, LineageGuard guard, TimeProvider clock, ILogger<WalTail> logger)
 {
     /// <summary>A question to a server that may be busy stopping.</summary>
     private static readonly TimeSpan ProbeTime = TimeSpan.FromSeconds(3);
+
+    private readonly WriterLease lease = leases.For(PostgresCatalog.Source);
 
     /// <summary>A start that a server refused because the overlap is gone; the next attempt goes without.</summary>
     private TailStart? refusedOverlap;
@@ -53,6 +56,20 @@ internal sealed partial class WalTail(
 
     private async Task FollowAsync(CancellationToken stopping)
     {
+        LeaseHold? hold = null;
+        try
+        {
+            await FollowAsync(async () => hold ??= await lease.HoldAsync(stopping), stopping);
+        }
+        finally
+        {
+            await (hold?.DisposeAsync() ?? ValueTask.CompletedTask);
+        }
+    }
+
+    /// <param name="holdLease">Makes sure that this process is the one that writes.</param>
+    private async Task FollowAsync(Func<Task> holdLease, CancellationToken stopping)
+    {
         var pause = Timing.FirstPause;
         while (!stopping.IsCancellationRequested)
         {
@@ -61,6 +78,7 @@ internal sealed partial class WalTail(
             try
             {
                 State.Connecting();
+                await holdLease();
                 wait = await StreamAsync(stopping);
             }
             catch (Exception failure) when (IsSurvivable(failure) && !stopping.IsCancellationRequested)
@@ -93,21 +111,25 @@ internal sealed partial class WalTail(
         await using var connection = await ReplicationConnection.OpenAsync(options.ToConnectionSettings(clock), stopping);
         var server = await connection.IdentifySystemAsync(stopping);
         var size = await connection.ShowWalSegmentSizeAsync(stopping);
+        await lease.RequireAsync(stopping);
         await catalog.BindAsync(server.SystemIdentifier, size, stopping);
-        var archive = catalog.OpenLog(size);
+        var archive = catalog.OpenLog(size, lease);
         await archive.PrepareAsync(stopping);
-        var slot = await EnsureSlotAsync(connection, stopping);
-        var histories = await FetchHistoriesAsync(connection, server.Timeline, stopping);
-        var history = histories.Count > 0 ? Parse(server.Timeline, histories[0]) : TimelineHistory.WithoutAncestors(server.Timeline);
+        var lineage = await ServerLineage.ReadAsync(connection, server, stopping);
+        var history = lineage.History;
         var inventory = await archive.ReadInventoryAsync(stopping);
+
+        // Before there is a slot: a copy that is refused would keep its WAL for nobody until its disk is full.
+        await guard.RequireAsync(lineage, archive, inventory, stopping);
+        var slot = await EnsureSlotAsync(connection, stopping);
 
         // Asked after the listing: another agent may have archived WAL that the server wrote since the first question, and that is no server set back.
         var position = (await connection.IdentifySystemAsync(stopping)).Position;
-        var start = TailStart.Decide(inventory, history, position, slot, size, IsStandby(connection));
+        var start = TailStart.Decide(inventory, history, position, slot, size, lineage.IsStandby);
         start = start == refusedOverlap ? start.WithoutOverlap(size) : start;
 
         // Only now: a server that must not be followed leaves no trace of its history either.
-        foreach (var file in histories)
+        foreach (var file in lineage.Files)
         {
             await archive.PutFileAsync(file.FileName, file.Content, stopping);
         }
@@ -222,32 +244,6 @@ internal sealed partial class WalTail(
         var state = await sql.ReadSlotAsync(options.Slot, cancellationToken);
         return state is null ? null : new SlotPositionOrNone(state.RestartLsn is { } lsn ? Lsn.Parse(lsn) : null, null);
     }
-
-    /// <summary>
-    /// The server's own history first, then every ancestor's, not just the newest: a hole in the chain would silently cap what "latest" means in a restore.
-    /// </summary>
-    private static async Task<IReadOnlyList<HistoryFile>> FetchHistoriesAsync(
-        ReplicationConnection connection, uint timeline, CancellationToken cancellationToken)
-    {
-        if (timeline == 1)
-        {
-            return [];
-        }
-
-        var newest = await connection.TimelineHistoryAsync(timeline, cancellationToken);
-        List<HistoryFile> files = [newest];
-        foreach (var ancestor in Parse(timeline, newest).Ancestors.Where(a => a.Timeline > 1))
-        {
-            files.Add(await connection.TimelineHistoryAsync(ancestor.Timeline, cancellationToken));
-        }
-
-        return files;
-    }
-
-    private static TimelineHistory Parse(uint timeline, HistoryFile file) => TimelineHistory.Parse(timeline, Encoding.UTF8.GetString(file.Content));
-
-    /// <summary>The server says so by itself, at the start of a connection.</summary>
-    private static bool IsStandby(ReplicationConnection connection) => connection.Parameters.GetValueOrDefault("in_hot_standby") == "on";
 
     /// <summary>A slot that is merely of another kind, or a server that is merely not ready, must not cost a slot.</summary>
     private async Task<bool> IsSlotLostAsync(CancellationToken cancellationToken) =>

@@ -2,6 +2,7 @@ using System.Text;
 using NLDS.BackupAgent.Postgres.Archive;
 using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Restore;
+using NLDS.BackupAgent.Postgres.Retention;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
@@ -75,6 +76,12 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
             }
             catch (Exception damage) when (damage is NotRestorableException or InvalidDataException)
             {
+                if (!await repository.ExistsAsync(PostgresCatalog.Layout, backup.Sealed.Id, cancellationToken))
+                {
+                    // Retention has begun to remove it since it was listed.
+                    return;
+                }
+
                 sound = false;
                 run.Damage.Add(new DamageFinding(content.Key, damage.Message, $"base backup {backup.Sealed.Id} cannot be restored"));
             }
@@ -205,7 +212,8 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
             var parent = WalNaming.Lineage(history.Ancestors[^1].Timeline);
             var first = inventory.Pieces.Where(p => p.Lineage == WalNaming.Lineage(timeline)).Min(p => (ulong?)p.Range.Start);
             var before = inventory.Pieces.Where(p => p.Lineage == parent && p.Range.Start < history.Start.Value).Max(p => (ulong?)p.Range.End);
-            if (before < first)
+            var child = archive.Naming.SegmentAt(history.Start.Value).Start;
+            if (before < first && !PrunedWal.ExplainsJoint(inventory.Pruned, parent, WalNaming.Lineage(timeline), child, before.Value, first.Value))
             {
                 run.Damage.Add(new DamageFinding(
                     $"WAL from {new Lsn(before.Value)} to {new Lsn(first.Value)}",
@@ -238,6 +246,11 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
         }
         catch (NotRestorableException damage)
         {
+            if (await archive.IsRemovedAsync(piece, cancellationToken))
+            {
+                return false;
+            }
+
             run.Damage.Add(new DamageFinding(
                 piece.Name, damage.Message, $"no restore to a position behind {new Lsn(piece.Range.Start)} on timeline {piece.Lineage} from a backup before it"));
             return false;
@@ -256,7 +269,8 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
         var end = pieces[0].Range.End;
         foreach (var piece in pieces)
         {
-            if (piece.Range.Start > end && !inventory.Gaps.Any(g => g.Lineage == piece.Lineage && g.Start <= end && g.End >= piece.Range.Start))
+            if (piece.Range.Start > end && !inventory.Pruned.Explains(piece.Lineage, end, piece.Range.Start)
+                && !inventory.Gaps.Any(g => g.Lineage == piece.Lineage && g.Start <= end && g.End >= piece.Range.Start))
             {
                 run.Damage.Add(new DamageFinding(
                     $"WAL from {new Lsn(end)} to {new Lsn(piece.Range.Start)} on timeline {piece.Lineage}",

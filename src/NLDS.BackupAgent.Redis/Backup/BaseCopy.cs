@@ -1,5 +1,6 @@
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Redis.Backup;
@@ -8,7 +9,7 @@ namespace NLDS.BackupAgent.Redis.Backup;
 internal static class BaseCopy
 {
     public static async Task<RedisBase> TakeAsync(
-        RedisConnection connection, BackupRepository repository, StreamPosition position, string? serverVersion, IProgress<TransferProgress> progress,
+        RedisConnection connection, BackupRepository repository, WriterLease? lease, StreamPosition position, string? serverVersion, IProgress<TransferProgress> progress,
         TimeSpan silenceBound, TimeProvider clock, CancellationToken cancellationToken)
     {
         // The server has just forked, or is about to and has said where it will.
@@ -17,7 +18,7 @@ internal static class BaseCopy
         try
         {
             var transfer = await RdbTransfer.BeginAsync(connection.Reader, silence.Token);
-            await using var writer = await BaseWriter.BeginAsync(repository, transfer.Length, progress, cancellationToken);
+            await using var writer = await BaseWriter.BeginAsync(repository, lease, transfer.Length, progress, cancellationToken);
             await transfer.ReadAsync(writer.WriteAsync, () => writer.IsWhole, silence.Token);
             return await writer.SealAsync(BaseMethod.Replication, position, at, serverVersion, cancellationToken);
         }

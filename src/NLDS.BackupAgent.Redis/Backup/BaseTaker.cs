@@ -4,14 +4,19 @@ using NLDS.BackupAgent.Redis.Rdb;
 using NLDS.BackupAgent.Redis.Tail;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Redis.Backup;
 
 /// <summary>Takes one base: the one that came with the stream if that is fresh, or else a copy over a second connection, while the stream goes on.</summary>
 internal sealed partial class BaseTaker(
-    RedisOptions options, BackupRepository repository, RedisTail tail, TimeProvider clock, ILogger<BaseTaker> logger)
+    RedisOptions options, BackupRepository repository, RedisTail tail, WriterLeases leases, TimeProvider clock, ILogger<BaseTaker> logger)
 {
+    private readonly WriterLease lease = leases.For(RedisCatalog.Source);
+
+    private WriterLease? Held => lease.IsHeld ? lease : null;
+
     /// <summary>A copy that the tail is taking is waited for, not doubled.</summary>
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
 
@@ -70,7 +75,7 @@ internal sealed partial class BaseTaker(
         await using var owned = connection;
         await Replication.IntroduceAsync(connection, onlySnapshot: true, cancellationToken);
         var start = await Replication.SynchroniseAsync(connection, null, SynchroniseBound, clock, cancellationToken);
-        return await BaseCopy.TakeAsync(connection, repository, start.Position, info.Version, progress, SilenceWatch.Bound, clock, cancellationToken);
+        return await BaseCopy.TakeAsync(connection, repository, Held, start.Position, info.Version, progress, SilenceWatch.Bound, clock, cancellationToken);
     }
 
     /// <summary>BGSAVE, and the server's file where the agent sees it. The open file stays what it is when the server replaces it.</summary>
@@ -83,7 +88,7 @@ internal sealed partial class BaseTaker(
         var saved = await new BackgroundSave(connection, options.Snapshot.SaveTimeout, clock).RunAsync(cancellationToken);
         var path = Path.Combine(directory, saved.FileName);
         await using var file = Open(path);
-        await using var writer = await BaseWriter.BeginAsync(repository, file.Length, progress, cancellationToken);
+        await using var writer = await BaseWriter.BeginAsync(repository, Held, file.Length, progress, cancellationToken);
         var buffer = new byte[256 << 10];
         while (await file.ReadAsync(buffer, cancellationToken) is var count && count > 0)
         {
@@ -102,7 +107,7 @@ internal sealed partial class BaseTaker(
         var (connection, info) = await PrimaryConnection.OpenAsync(options, clock, cancellationToken);
         await using var owned = connection;
         var at = clock.GetUtcNow();
-        await using var writer = await BaseWriter.BeginAsync(repository, null, progress, cancellationToken);
+        await using var writer = await BaseWriter.BeginAsync(repository, Held, null, progress, cancellationToken);
         await using var silence = new SilenceWatch(connection.Reader, SilenceWatch.Bound, clock, cancellationToken);
         try
         {

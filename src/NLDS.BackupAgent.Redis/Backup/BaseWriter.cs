@@ -5,6 +5,7 @@ using NLDS.BackupAgent.Redis.Rdb;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Redis.Backup;
@@ -42,10 +43,11 @@ internal sealed class BaseWriter : IAsyncDisposable
             ? new StreamPosition(id, offset)
             : null;
 
-    public static async Task<BaseWriter> BeginAsync(BackupRepository repository, long? total, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    /// <param name="lease">What must still be this process's when the base is sealed; null for one that is taken beside the agent that holds it.</param>
+    public static async Task<BaseWriter> BeginAsync(BackupRepository repository, WriterLease? lease, long? total, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
         await repository.PrepareAsync(cancellationToken);
-        return new BaseWriter(await repository.BeginBackupAsync(RedisCatalog.Layout, cancellationToken), total, progress);
+        return new BaseWriter(await repository.BeginBackupAsync(RedisCatalog.Layout, lease, cancellationToken), total, progress);
     }
 
     /// <exception cref="InvalidDataException">This is no RDB file, or a damaged one.</exception>

@@ -62,6 +62,11 @@ internal sealed record StreamPath(StreamPosition Start, IReadOnlyList<PathPiece>
             return $"Behind offset {end.Offset} there is a gap, recorded {gap.RecordedAt.UtcDateTime:u}: {gap.Reason}";
         }
 
+        if (inventory.Pruned.EndBehind(end.ReplicationId, end.Offset) is not null)
+        {
+            return $"Behind offset {end.Offset} retention has removed the stream";
+        }
+
         var confirmed = inventory.Confirmation is { } c && c.Lineage == end.ReplicationId ? c.Position : 0;
         var furthest = inventory.Pieces.Where(p => p.Lineage == end.ReplicationId).Select(p => p.Range.End).Append(confirmed).Max();
         return furthest > end.Offset

@@ -8,8 +8,7 @@ namespace NLDS.BackupAgent.Redis.Rdb;
 /// load is found out before anybody relies on it. Nothing but auxiliary fields is kept. <see cref="RdbChecksum"/> looks at the same bytes.
 /// </summary>
 /// <remarks>
-/// The format: rdb.c and rdb.h of Redis. A length begins with two bits: 00 six bits, 01 fourteen bits, 10 (0x80) four bytes or (0x81) eight bytes, big-endian, and 11 a
-/// string that is an integer or compressed.
+/// The format: rdb.c and rdb.h of Redis.
 /// </remarks>
 internal sealed class RdbScanner
 {
@@ -29,7 +28,7 @@ internal sealed class RdbScanner
     private readonly RdbChecksum checksum = new();
     private readonly Dictionary<string, string> fields = [];
     private readonly SortedDictionary<int, RdbDatabase> databases = [];
-    private readonly Stack<Frame> frames = [];
+    private readonly Stack<RdbFrame> frames = [];
     private readonly byte[] small = new byte[16];
     private readonly List<byte> captured = [];
     private int smallBytes;
@@ -164,37 +163,37 @@ internal sealed class RdbScanner
                 Await(State.Trailer, 8);
                 break;
             case 0xfe: // SELECTDB
-                Begin(new Frame(Purpose.Database, [RdbPart.Length]));
+                Begin(new RdbFrame(RdbPurpose.Database, [RdbPart.Length]));
                 break;
             case 0xfd: // EXPIRETIME, seconds
                 expires = true;
-                Begin(new Frame(Purpose.Nothing, [RdbPart.Byte4]));
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Byte4]));
                 break;
             case 0xfc: // EXPIRETIME_MS
                 expires = true;
-                Begin(new Frame(Purpose.Nothing, [RdbPart.Byte8]));
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Byte8]));
                 break;
             case 0xfb: // RESIZEDB
-                Begin(new Frame(Purpose.Nothing, [RdbPart.Length, RdbPart.Length]));
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length, RdbPart.Length]));
                 break;
             case 0xfa: // AUX
-                Begin(new Frame(Purpose.Field, [RdbPart.Text, RdbPart.Text]));
+                Begin(new RdbFrame(RdbPurpose.Field, [RdbPart.Text, RdbPart.Text]));
                 break;
             case 0xf9: // FREQ, one byte: read as what it is, a raw byte
-                Begin(new Frame(Purpose.Nothing, [RdbPart.OldDouble]) { IsRawByte = true });
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.OldDouble]) { IsRawByte = true });
                 break;
             case 0xf8: // IDLE
-                Begin(new Frame(Purpose.Nothing, [RdbPart.Length]));
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length]));
                 break;
             case 0xf7: // MODULE_AUX: module id, when as opcode and number, then its values
-                Begin(new Frame(Purpose.Nothing, [RdbPart.Length, RdbPart.Length, RdbPart.Length, RdbPart.Module]));
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length, RdbPart.Length, RdbPart.Length, RdbPart.Module]));
                 break;
             case 0xf5: // FUNCTION2
                 functions++;
-                Begin(new Frame(Purpose.Nothing, [RdbPart.Text]));
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Text]));
                 break;
             case 0xf4: // SLOT_INFO
-                Begin(new Frame(Purpose.Nothing, [RdbPart.Length, RdbPart.Length, RdbPart.Length]));
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length, RdbPart.Length, RdbPart.Length]));
                 break;
             default:
                 BeginKey(opcode);
@@ -211,7 +210,7 @@ internal sealed class RdbScanner
         }
 
         type = valueType;
-        Begin(new Frame(Purpose.Key, [RdbPart.Text]));
+        Begin(new RdbFrame(RdbPurpose.Key, [RdbPart.Text]));
     }
 
     /// <summary>What a newer server writes is not damage: the checksum alone then vouches for the file.</summary>
@@ -225,7 +224,7 @@ internal sealed class RdbScanner
         givenUp = true;
     }
 
-    private void Begin(Frame frame)
+    private void Begin(RdbFrame frame)
     {
         frames.Push(frame);
         NextPart();
@@ -251,7 +250,7 @@ internal sealed class RdbScanner
             }
 
             part = frame.Parts[frame.Index++];
-            capturing = frame.Purpose == Purpose.Field ? LongestField : 0;
+            capturing = frame.Purpose == RdbPurpose.Field ? LongestField : 0;
             captured.Clear();
             Await(State.PartHead, part switch
             {
@@ -266,14 +265,14 @@ internal sealed class RdbScanner
         Await(State.Opcode, 1);
     }
 
-    private void End(Frame frame)
+    private void End(RdbFrame frame)
     {
-        if (frame.Purpose == Purpose.Key)
+        if (frame.Purpose == RdbPurpose.Key)
         {
             var shape = RdbShape.OfType(type)!;
-            frames.Push(new Frame(Purpose.Value, shape.Parts) { Inner = shape.Inner });
+            frames.Push(new RdbFrame(RdbPurpose.Value, shape.Parts) { Inner = shape.Inner });
         }
-        else if (frame.Purpose == Purpose.Value)
+        else if (frame.Purpose == RdbPurpose.Value)
         {
             var counted = databases.GetValueOrDefault(database) ?? new RdbDatabase(0, 0);
             databases[database] = new RdbDatabase(counted.Keys + 1, counted.Expiring + (expires ? 1 : 0));
@@ -295,56 +294,24 @@ internal sealed class RdbScanner
                 Skip(small[0]);
                 break;
             default:
-                if (!TryReadLength(out var value, out var encoding))
+                var size = RdbLength.Size(small[0]);
+                if (size == 0)
                 {
-                    return;
+                    throw new InvalidDataException($"the RDB file has a length that begins with 0x{small[0]:x2} near byte {Bytes}");
                 }
 
-                TakeLength(value, encoding);
-                break;
-        }
-    }
-
-    /// <summary>False while more of its bytes are needed.</summary>
-    private bool TryReadLength(out ulong value, out int encoding)
-    {
-        (value, encoding) = (0, -1);
-        var first = small[0];
-        var size = (first >> 6, first) switch
-        {
-            (0, _) or (3, _) => 1,
-            (1, _) => 2,
-            (_, 0x80) => 5,
-            (_, 0x81) => 9,
-            _ => throw new InvalidDataException($"the RDB file has a length that begins with 0x{first:x2} near byte {Bytes}"),
-        };
-        if (smallBytes < size)
-        {
-            needed = size;
-            return false;
-        }
-
-        switch (first >> 6)
-        {
-            case 0:
-                value = first;
-                break;
-            case 1:
-                value = ((ulong)(first & 0x3f) << 8) | small[1];
-                break;
-            case 3:
-                encoding = first & 0x3f;
-                break;
-            default:
-                for (var i = 1; i < size; i++)
+                if (smallBytes < size)
                 {
-                    value = (value << 8) | small[i];
+                    needed = size;
+                }
+                else
+                {
+                    var length = RdbLength.Read(small.AsSpan(0, size));
+                    TakeLength(length.Value, length.Encoding);
                 }
 
                 break;
         }
-
-        return true;
     }
 
     private void TakeLength(ulong value, int encoding)
@@ -384,7 +351,7 @@ internal sealed class RdbScanner
                 break;
             case 3: // LZF: the compressed length, the plain length, and the compressed bytes
                 capturing = 0;
-                frames.Push(new Frame(Purpose.Compressed, [RdbPart.Length, RdbPart.Length]));
+                frames.Push(new RdbFrame(RdbPurpose.Compressed, [RdbPart.Length, RdbPart.Length]));
                 NextPart();
                 break;
             default:
@@ -395,15 +362,15 @@ internal sealed class RdbScanner
     private void TakeNumber(ulong value)
     {
         var frame = frames.Peek();
-        if (frame.Purpose == Purpose.Database)
+        if (frame.Purpose == RdbPurpose.Database)
         {
             database = value <= int.MaxValue ? (int)value : throw new InvalidDataException($"the RDB file selects database {value}");
         }
-        else if (frame.Purpose == Purpose.Compressed && frame.Index == 1)
+        else if (frame.Purpose == RdbPurpose.Compressed && frame.Index == 1)
         {
             frame.CompressedBytes = value;
         }
-        else if (frame.Purpose == Purpose.Compressed)
+        else if (frame.Purpose == RdbPurpose.Compressed)
         {
             frames.Pop();
             Skip(frame.CompressedBytes);
@@ -424,7 +391,7 @@ internal sealed class RdbScanner
 
         if (times > 0)
         {
-            frames.Push(new Frame(Purpose.Nothing, inner.Parts) { Inner = inner.Inner, Left = (long)times });
+            frames.Push(new RdbFrame(RdbPurpose.Nothing, inner.Parts) { Inner = inner.Inner, Left = (long)times });
         }
 
         NextPart();
@@ -449,7 +416,7 @@ internal sealed class RdbScanner
             5 => RdbPart.Text,
             _ => throw new InvalidDataException($"the RDB file has a module value of unknown type {opcode}, near byte {Bytes}"),
         };
-        Begin(new Frame(Purpose.Nothing, [value]));
+        Begin(new RdbFrame(RdbPurpose.Nothing, [value]));
     }
 
     private void Skip(ulong bytes)
@@ -477,7 +444,7 @@ internal sealed class RdbScanner
 
     private void EndText()
     {
-        if (frames.TryPeek(out var frame) && frame.Purpose == Purpose.Field)
+        if (frames.TryPeek(out var frame) && frame.Purpose == RdbPurpose.Field)
         {
             var text = FieldText();
             if (frame.Index == 1)
@@ -513,36 +480,5 @@ internal sealed class RdbScanner
     private void Await(State next, int bytes)
     {
         (state, needed, smallBytes) = (next, bytes, 0);
-    }
-
-    private enum Purpose
-    {
-        Nothing,
-        Field,
-        Database,
-        Key,
-        Value,
-        Compressed,
-    }
-
-    /// <summary>A sequence of parts that is being read, perhaps for the n-th time.</summary>
-    private sealed class Frame(Purpose purpose, RdbPart[] parts)
-    {
-        public Purpose Purpose { get; } = purpose;
-
-        public RdbPart[] Parts { get; } = parts;
-
-        public RdbShape[] Inner { get; init; } = [];
-
-        public bool IsRawByte { get; init; }
-
-        public int Index { get; set; }
-
-        public int InnerIndex { get; set; }
-
-        /// <summary>How often the sequence is still to be read, this time included.</summary>
-        public long Left { get; set; } = 1;
-
-        public ulong CompressedBytes { get; set; }
     }
 }

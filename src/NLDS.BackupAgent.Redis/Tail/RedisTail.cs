@@ -4,6 +4,7 @@ using NLDS.BackupAgent.Redis.CommandStream;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -14,9 +15,10 @@ namespace NLDS.BackupAgent.Redis.Tail;
 /// the server can no longer go on there, its whole copy comes first and becomes a base. Nothing is remembered between connections that the repository does not hold.
 /// </summary>
 internal sealed partial class RedisTail(
-    RedisOptions options, RedisCatalog catalog, BackupRepository repository, TimeProvider clock, ILogger<RedisTail> logger)
+    RedisOptions options, RedisCatalog catalog, BackupRepository repository, WriterLeases leases, TimeProvider clock, ILogger<RedisTail> logger)
 {
     private readonly FreshBase fresh = new();
+    private readonly WriterLease lease = leases.For(RedisCatalog.Source);
     private bool copyFailed;
 
     internal TailTiming Timing { get; init; } = TailTiming.Default;
@@ -54,6 +56,20 @@ internal sealed partial class RedisTail(
 
     private async Task FollowAsync(CancellationToken stopping)
     {
+        LeaseHold? hold = null;
+        try
+        {
+            await FollowAsync(async () => hold ??= await lease.HoldAsync(stopping), stopping);
+        }
+        finally
+        {
+            await (hold?.DisposeAsync() ?? ValueTask.CompletedTask);
+        }
+    }
+
+    /// <param name="holdLease">Makes sure that this process is the one that writes.</param>
+    private async Task FollowAsync(Func<Task> holdLease, CancellationToken stopping)
+    {
         var pause = Timing.FirstPause;
         while (!stopping.IsCancellationRequested)
         {
@@ -61,6 +77,8 @@ internal sealed partial class RedisTail(
             try
             {
                 State.Connecting();
+                await repository.PrepareAsync(stopping);
+                await holdLease();
                 await StreamAsync(stopping);
             }
             catch (Exception failure) when (IsSurvivable(failure) && !stopping.IsCancellationRequested)
@@ -87,10 +105,10 @@ internal sealed partial class RedisTail(
     private async Task StreamAsync(CancellationToken stopping)
     {
         copyFailed = false;
-        await repository.PrepareAsync(stopping);
         var (connection, info) = await PrimaryConnection.OpenAsync(options, clock, stopping);
         await using var owned = connection;
-        var archive = catalog.OpenLog();
+        await lease.RequireAsync(stopping);
+        var archive = catalog.OpenLog(writer: lease);
         await archive.PrepareAsync(stopping);
         var bases = await catalog.ListBasesAsync(stopping);
         var inventory = await RedisCatalog.RemoveCoveredChunksAsync(archive, await archive.ReadInventoryAsync(stopping), stopping);
@@ -112,7 +130,7 @@ internal sealed partial class RedisTail(
         }
 
         var writing = new LogWriterOptions { FlushInterval = options.Stream.FlushInterval, FlushBytes = options.Stream.FlushBytes };
-        await using var session = new StreamSession(connection, catalog, inventory, start.Position, writing, State, Timing, clock, logger);
+        await using var session = new StreamSession(connection, catalog, lease, inventory, start.Position, writing, State, Timing, clock, logger);
         LogStreaming(start.Position, start.IsFull ? "behind a whole copy" : "where the repository ended");
         await session.RunAsync(stopping);
     }
@@ -123,7 +141,7 @@ internal sealed partial class RedisTail(
         State.Copying();
         copyFailed = true;
         var taken = await BaseCopy.TakeAsync(
-            connection, repository, position, info.Version, new Progress<TransferProgress>(), Timing.SilenceBound, clock, cancellationToken);
+            connection, repository, lease, position, info.Version, new Progress<TransferProgress>(), Timing.SilenceBound, clock, cancellationToken);
         copyFailed = false;
         fresh.Put(taken.Sealed, clock.GetUtcNow());
         State.RestoresFrom(taken);

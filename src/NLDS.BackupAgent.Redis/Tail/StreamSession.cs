@@ -2,6 +2,7 @@ using System.Buffers;
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Redis.CommandStream;
 using NLDS.BackupAgent.Redis.Protocol;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Log;
 
 namespace NLDS.BackupAgent.Redis.Tail;
@@ -20,6 +21,7 @@ internal sealed class StreamSession : IAsyncDisposable
 
     private readonly RedisConnection connection;
     private readonly RedisCatalog catalog;
+    private readonly WriterLease lease;
     private readonly LogWriterOptions writing;
     private readonly TailState state;
     private readonly TailTiming timing;
@@ -42,11 +44,12 @@ internal sealed class StreamSession : IAsyncDisposable
     private bool answerIsDue;
 
     public StreamSession(
-        RedisConnection connection, RedisCatalog catalog, LogInventory inventory, StreamPosition start, LogWriterOptions writing,
+        RedisConnection connection, RedisCatalog catalog, WriterLease lease, LogInventory inventory, StreamPosition start, LogWriterOptions writing,
         TailState state, TailTiming timing, TimeProvider clock, ILogger logger)
     {
         this.connection = connection;
         this.catalog = catalog;
+        this.lease = lease;
         this.writing = writing;
         this.state = state;
         this.timing = timing;
@@ -214,7 +217,7 @@ internal sealed class StreamSession : IAsyncDisposable
     {
         var times = new ArrivalTimes(start);
         (segmentStart, writerStart, segmentWindows) = (start, start, 0);
-        return (new LogWriter(catalog.OpenLog(start), writing, lineage, start, held, times, DurableAdvanced, clock, logger), times);
+        return (new LogWriter(catalog.OpenLog(start, lease), writing, lineage, start, held, times, DurableAdvanced, clock, logger), times);
     }
 
     /// <summary>The server may be gone for good, and what it sent last exists only in this process: it is made durable before anything else happens.</summary>

@@ -168,10 +168,10 @@ internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog ca
         }
     }
 
-    /// <summary>Nothing may lie behind a hole that was not recorded as a gap.</summary>
+    /// <summary>Nothing may lie behind a hole that was neither recorded as a gap nor made by retention.</summary>
     private static void RequireReach(LogInventory inventory, RedisBase from, StreamPath path, Run run)
     {
-        if (path.Hole is { } hole && !inventory.Gaps.Any(g => g.Lineage == path.End.ReplicationId && g.Start == path.End.Offset))
+        if (path.Hole is { } hole && inventory.Pruned.EndBehind(path.End.ReplicationId, path.End.Offset) is null && !inventory.Gaps.Any(g => g.Lineage == path.End.ReplicationId && g.Start == path.End.Offset))
         {
             run.Damage.Add(new DamageFinding(
                 $"redis/stream, {path.End.ReplicationId} from {path.End.Offset}", hole, $"from backup {from.Sealed.Id} nothing behind offset {path.End.Offset} can be restored"));

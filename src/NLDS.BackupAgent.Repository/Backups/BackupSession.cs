@@ -1,5 +1,6 @@
 using System.Text.Json;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository.Backups;
@@ -16,14 +17,16 @@ public sealed class BackupSession : IAsyncDisposable
     private readonly BackupRepository repository;
     private readonly SnapshotLayout layout;
     private readonly DateTimeOffset began;
+    private readonly WriterLease? writer;
     private readonly List<BackupObject> objects = [];
     private bool manifestMayExist;
 
-    internal BackupSession(BackupRepository repository, SnapshotLayout layout, BackupId id, DateTimeOffset began)
+    internal BackupSession(BackupRepository repository, SnapshotLayout layout, BackupId id, DateTimeOffset began, WriterLease? writer)
     {
         this.repository = repository;
         this.layout = layout;
         this.began = began;
+        this.writer = writer;
         Id = id;
     }
 
@@ -54,6 +57,10 @@ public sealed class BackupSession : IAsyncDisposable
             Details = details,
         };
         var key = layout.Manifest(Id);
+        if (writer is not null)
+        {
+            await writer.RequireAsync(cancellationToken);
+        }
 
         // From here on nothing is removed, whatever the store answers: a put that is reported as failed may still arrive, and a manifest whose objects
         // are gone would be worse than objects without a manifest.

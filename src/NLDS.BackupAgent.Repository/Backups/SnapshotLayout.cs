@@ -11,15 +11,44 @@ namespace NLDS.BackupAgent.Repository.Backups;
 /// <param name="Separator"><c>/</c> or <c>.</c></param>
 public sealed record SnapshotLayout(string Source, string Prefix, char Separator)
 {
-    private const string ManifestName = "manifest.json";
-    private const string ClaimName = "begun.json";
+    internal const string ManifestName = "manifest.json";
+    internal const string ClaimName = "begun.json";
+    internal const string HoldName = "hold.json";
+    internal const string TombstoneName = "pruned.json";
+    internal const string ProofName = "verified.json";
+    private const int IdLength = 15;
 
     internal ObjectKey Manifest(BackupId id) => Key(id, ManifestName);
 
     /// <summary>Written first, so that an id belongs to one session and a sweep can tell what a dead one left.</summary>
     internal ObjectKey Claim(BackupId id) => Key(id, ClaimName);
 
+    /// <summary>Keeps the backup from being pruned for as long as it is there.</summary>
+    internal ObjectKey Hold(BackupId id) => Key(id, HoldName);
+
+    /// <summary>Says that retention removes the backup, and what belongs to it; the last of its objects to go.</summary>
+    internal ObjectKey Tombstone(BackupId id) => Key(id, TombstoneName);
+
     internal ObjectKey Key(BackupId id, string name) => new($"{Prefix}{id}{Separator}{name}");
+
+    /// <summary>What all keys of one backup begin with.</summary>
+    internal string PrefixOf(BackupId id) => $"{Prefix}{id}{Separator}";
+
+    /// <summary>The backup that an object belongs to, and what it is called in there; false for what belongs to none.</summary>
+    internal bool TryParse(ObjectKey key, out BackupId id, out string name)
+    {
+        (id, name) = (default, "");
+        var value = key.Value;
+        var separator = Prefix.Length + IdLength;
+        if (value.Length <= separator + 1 || value[separator] != Separator || !value.StartsWith(Prefix, StringComparison.Ordinal)
+            || !BackupId.TryParse(value[Prefix.Length..separator], out id))
+        {
+            return false;
+        }
+
+        name = value[(separator + 1)..];
+        return true;
+    }
 
     /// <summary>The id of a manifest's key; false for every other key.</summary>
     internal bool TryParseManifest(ObjectKey key, out BackupId id)

@@ -2,6 +2,8 @@ using System.Runtime.CompilerServices;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Encryption;
+using NLDS.BackupAgent.Repository.Leases;
+using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -43,6 +45,11 @@ public sealed class LogArchive
     internal int Level { get; }
 
     internal IObjectStore Store => store;
+
+    /// <summary>What retention has removed of it.</summary>
+    internal PrunedLogStore Pruned => new(store, documents, folder);
+
+    internal string MarksPrefix => $"{folder}/marks/";
 
     private ObjectKey ConfirmationKey => new($"{folder}/{TailFolder}confirmed.json");
 
@@ -133,6 +140,9 @@ public sealed class LogArchive
             Gaps = gaps,
             Files = files,
             Confirmation = await documents.FindRegisterAsync(ConfirmationKey, LogJson.Default.LogConfirmation, cancellationToken),
+
+            // Last: what was removed while the pieces were listed had been recorded before that.
+            Pruned = await Pruned.ReadAsync(cancellationToken),
         };
     }
 
@@ -217,11 +227,19 @@ public sealed class LogArchive
     /// <summary>All named moments in the order of the log.</summary>
     public async IAsyncEnumerable<LogMark> ReadMarksAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var entry in store.ListAsync(folder + "/marks/", null, cancellationToken))
+        await foreach (var entry in store.ListAsync(MarksPrefix, null, cancellationToken))
         {
-            yield return await documents.ReadAsync(entry.Key, LogJson.Default.LogMark, cancellationToken);
+            // One that retention removed after it was listed lay before everything that can be restored.
+            if (await documents.FindAsync(entry.Key, LogJson.Default.LogMark, cancellationToken) is { } mark)
+            {
+                yield return mark;
+            }
         }
     }
+
+    /// <summary>Whether retention has removed a piece, or is about to, since it was listed.</summary>
+    public async Task<bool> IsRemovedAsync(LogPiece piece, CancellationToken cancellationToken) =>
+        (await Pruned.ReadAsync(cancellationToken)).Explains(piece.Lineage, piece.Range.Start, piece.Range.End);
 
     /// <summary>Removes pieces whose bytes other pieces hold; a seal beside a piece goes after it, so that no piece is ever without its proof.</summary>
     public async Task RemoveAsync(IReadOnlyCollection<LogPiece> superfluous, CancellationToken cancellationToken)
@@ -263,6 +281,10 @@ public sealed class LogArchive
     internal static LogDivergedException Diverged(IObjectStore store, ObjectKey key) => new(
         $"The log that the server sends differs from '{key}' in {store.Description}: the same positions hold other bytes. "
         + "This server is a copy or was set back; nothing was changed. Give it a repository of its own.");
+
+    /// <summary>Before a whole segment is sealed, for an archive that is written under a lease: this process must still be the one that writes.</summary>
+    internal Task RequireWriterAsync(CancellationToken cancellationToken) =>
+        store is FencedObjectStore fenced ? fenced.RequireNewestAsync(cancellationToken) : Task.CompletedTask;
 
     internal Task ConfirmAsync(LogConfirmation confirmation, CancellationToken cancellationToken) => documents.ReplaceAsync(
         ConfirmationKey, confirmation, LogJson.Default.LogConfirmation, cancellationToken);

@@ -1,3 +1,5 @@
+using NLDS.BackupAgent.Repository.Retention;
+
 namespace NLDS.BackupAgent.Repository.Log;
 
 /// <summary>What the store listed of one log at one moment.</summary>
@@ -15,6 +17,9 @@ public sealed record LogInventory
 
     /// <summary>The last confirmation, or null when none was ever written.</summary>
     public required LogConfirmation? Confirmation { get; init; }
+
+    /// <summary>What retention has removed: holes that are meant.</summary>
+    public PrunedLog Pruned { get; init; } = PrunedLog.Nothing;
 
     /// <summary>The position up to which <paramref name="lineage"/> is held without a hole, beginning at <paramref name="from"/>.</summary>
     public LogCover Cover(string lineage, ulong from, ulong to = ulong.MaxValue) => LogCover.Find(Pieces, lineage, from, to);

@@ -43,6 +43,7 @@ internal sealed class LogPublisher(LogArchive archive, Action<LogRange> durable)
         OpenSegment segment, LogPiece piece, LogSeal seal, IReadOnlyList<LogMark> marks, Task lastChunk, CancellationToken cancellationToken)
     {
         await using var owned = segment;
+        await archive.RequireWriterAsync(cancellationToken);
         var (bytes, sha256) = await segment.EndStoredAsync(cancellationToken);
         seal = seal with { StoredBytes = bytes, StoredSha256 = sha256 };
         var frame = await PutSealBesideAsync(piece, seal, cancellationToken);

@@ -38,6 +38,8 @@ internal sealed class RetryingObjectStore : IObjectStore, IDisposable
 
     public int ParallelDownloads => inner.ParallelDownloads;
 
+    public bool? RefusesReplacement => inner.RefusesReplacement;
+
     public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         PutIfAbsentAsync(key, content, Protection.None, cancellationToken);
 

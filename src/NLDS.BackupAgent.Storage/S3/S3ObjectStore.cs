@@ -43,6 +43,8 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
 
     public int PartBytes { get; }
 
+    public bool? RefusesReplacement => Conditional.AreHonoured ? true : Conditional.AreUseless ? false : null;
+
     internal string Bucket { get; }
 
     /// <summary>Empty, or a folder that ends in a slash.</summary>

@@ -1,13 +1,19 @@
 using System.CommandLine;
 using System.Runtime.CompilerServices;
+using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Output;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Commands;
 
 /// <summary><c>check</c>: everything that backups and restores need, every fault at once. A configuration fault ends it before, with all of those.</summary>
 internal static class CheckCommand
 {
+    /// <summary>A store that has not done so small a thing in this time has a fault to report. The daemon would go on trying, but here somebody waits.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+
     public static Command Create(CommandContext context)
     {
         var json = CommandContext.JsonOption();
@@ -28,7 +34,13 @@ internal static class CheckCommand
             var worst = findings.Select(finding => finding.Verdict).DefaultIfEmpty(CheckVerdict.Good).Max();
             session.Out.WriteLine(asJson ? Report.Json(new CheckDocument(worst, findings)) : Summary(findings));
             return worst == CheckVerdict.Fault ? ExitCode.Failed : ExitCode.Done;
-        });
+        }, services => services.PostConfigure<StorageOptions>(storage => Hurry(storage.Retry)));
+    }
+
+    private static void Hurry(RetryOptions retry)
+    {
+        retry.TotalBudget = retry.TotalBudget < Patience ? retry.TotalBudget : Patience;
+        retry.AttemptTimeout = retry.AttemptTimeout < retry.TotalBudget ? retry.AttemptTimeout : retry.TotalBudget;
     }
 
     private static async IAsyncEnumerable<CheckDocument.Finding> FindAsync(CommandSession session, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -36,7 +48,7 @@ internal static class CheckCommand
         yield return new("agent", "configuration", CheckVerdict.Good, "read without a fault.");
         var looks = session.Services.GetServices<IRepositoryCheck>()
             .Select(check => (check.Name, Findings: (Func<IAsyncEnumerable<CheckFinding>>)(() => check.CheckAsync(cancellationToken))))
-            .Concat(session.Sources.Enabled.Select(entry => (entry.Name, Findings: (Func<IAsyncEnumerable<CheckFinding>>)(() => entry.Source.CheckAsync(cancellationToken)))));
+            .Concat(session.Sources.Enabled.Select(entry => (entry.Name, Findings: (Func<IAsyncEnumerable<CheckFinding>>)(() => CheckAsync(session, entry, cancellationToken)))));
         foreach (var (name, find) in looks)
         {
             await foreach (var finding in Surviving(find, cancellationToken))
@@ -48,6 +60,20 @@ internal static class CheckCommand
         if (!session.Sources.Enabled.Any())
         {
             yield return new("agent", "sources", CheckVerdict.Warning, "none is enabled, so nothing is backed up. Set Enabled to true in a source's section.");
+        }
+    }
+
+    private static async IAsyncEnumerable<CheckFinding> CheckAsync(
+        CommandSession session, SourceEntry entry, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var finding in entry.Source.CheckAsync(cancellationToken))
+        {
+            yield return finding;
+        }
+
+        if (session.Services.GetService<WriterLeases>() is { } leases)
+        {
+            yield return new CheckFinding("lease", CheckVerdict.Good, await leases.For(entry.Name).DescribeAsync(cancellationToken));
         }
     }
 

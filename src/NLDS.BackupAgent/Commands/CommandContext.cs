@@ -28,6 +28,12 @@ internal sealed class CommandContext
         Recursive = true,
     };
 
+    /// <summary>For the verbs that write for a server.</summary>
+    public Option<bool> Adopt { get; } = new("--adopt")
+    {
+        Description = "The server was restored from a backup and takes the original's place; said once, it is recorded",
+    };
+
     public IEnumerable<string> SourceNames => Features.Sources.Select(feature => feature.Source!);
 
     public static Option<bool> JsonOption() => new("--json") { Description = "Print one JSON document and nothing else on standard output" };
@@ -36,11 +42,14 @@ internal sealed class CommandContext
         AgentConfiguration.Load(Around, parse.GetValue(ConfigFile), Features, Scrubber, judgeSchedules);
 
     /// <summary>Makes <paramref name="work"/> the action of <paramref name="command"/>, with the configuration read and every exception answered.</summary>
-    public Command Does(Command command, Func<CommandSession, ParseResult, CancellationToken, Task<int>> work)
+    /// <param name="command">The verb.</param>
+    /// <param name="work">What it does.</param>
+    /// <param name="adapt">Changes what the configuration says, for this verb.</param>
+    public Command Does(Command command, Func<CommandSession, ParseResult, CancellationToken, Task<int>> work, Action<IServiceCollection>? adapt = null)
     {
         command.SetAction((parse, cancellationToken) => Answering(async () =>
         {
-            await using var session = CommandSession.Open(Load(parse), Around, Scrubber);
+            await using var session = CommandSession.Open(Load(parse), Around, Scrubber, parse.GetValue(Adopt), adapt);
             return await work(session, parse, cancellationToken);
         }));
         return command;

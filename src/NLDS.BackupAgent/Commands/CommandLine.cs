@@ -1,5 +1,6 @@
 using System.CommandLine;
 using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.WalFetch;
 
 namespace NLDS.BackupAgent.Commands;
 
@@ -18,13 +19,18 @@ internal sealed class CommandLine
         root = new RootCommand("Continuous backup and disaster recovery of N.L.D.S. Without a verb it runs the agent.")
         {
             context.ConfigFile,
+            context.Adopt,
             RunCommand.Create(context),
             CheckCommand.Create(context),
             BackupCommand.Create(context),
             ListCommand.Create(context),
             VerifyCommand.Create(context),
+            PruneCommand.Create(context),
+            HoldCommand.CreateHold(context),
+            HoldCommand.CreateRelease(context),
             RestoreCommand.Create(context),
             WalFetchCommand.Create(context),
+            ReadAheadCommand.Create(context),
             StatusCommand.Create(context),
             VersionCommand.Create(context),
         };
@@ -33,7 +39,7 @@ internal sealed class CommandLine
 
     public async Task<int> InvokeAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
-        if (!WalFetchCommand.IsMeantBy(arguments))
+        if (!WalFetchArguments.AreMeantBy(arguments))
         {
             return await context.Answering(() => ParseAndInvokeAsync(arguments, cancellationToken));
         }

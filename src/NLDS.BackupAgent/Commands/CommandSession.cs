@@ -21,11 +21,13 @@ internal sealed class CommandSession(AgentConfiguration configuration, ServicePr
 
     public ConsoleProgress Progress { get; } = new(around);
 
-    public static CommandSession Open(AgentConfiguration configuration, Surroundings around, SecretScrubber scrubber)
+    public static CommandSession Open(
+        AgentConfiguration configuration, Surroundings around, SecretScrubber scrubber, bool adopts = false, Action<IServiceCollection>? adapt = null)
     {
         var services = new ServiceCollection();
-        services.AddFeatures(configuration, around, scrubber);
+        services.AddFeatures(configuration, around, scrubber, adopts);
         services.AddLogging(logging => logging.AddLines(configuration, around, LogLevel.Warning));
+        adapt?.Invoke(services);
         return new CommandSession(configuration, services.BuildServiceProvider(), around);
     }
 

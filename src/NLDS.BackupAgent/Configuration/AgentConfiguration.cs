@@ -25,8 +25,8 @@ internal sealed class AgentConfiguration
     public bool IsEnabled(Feature feature) => OptionPath.IsEnabled(options[feature.Section]);
 
     /// <summary>The schedules of the enabled sources.</summary>
-    public IReadOnlyList<SnapshotSchedule> Schedules() =>
-        [.. Features.Sources.Where(IsEnabled).Select(feature => SnapshotSchedule.Of(feature, options[feature.Section])).OfType<SnapshotSchedule>()];
+    public IReadOnlyList<JobSchedule> Schedules() =>
+        [.. Features.Sources.Where(IsEnabled).SelectMany(feature => JobSchedule.Of(feature, options[feature.Section]))];
 
     /// <param name="around">Where to look.</param>
     /// <param name="configFile">What <c>--config</c> names, or null.</param>
@@ -95,7 +95,7 @@ internal sealed class AgentConfiguration
         faults.AddRange(OptionsValidation.Faults(options, feature.Section).Where(fault => !walk.Unusable.Contains(fault.Key)));
         if (judgeSchedules && OptionPath.IsEnabled(options))
         {
-            faults.AddRange(SnapshotSchedule.Faults(feature, options));
+            faults.AddRange(JobSchedule.Faults(feature, options));
         }
 
         return options;

@@ -17,6 +17,11 @@ internal sealed class AgentOptions : IValidatableObject
     /// <summary>Where metrics, health and status are served; several are separated by semicolons.</summary>
     public string Urls { get; set; } = "http://127.0.0.1:9464";
 
+    /// <summary>
+    /// The restore whose server takes the original's place, by its id, where nobody can type <c>--adopt</c>. It stands for that one restore only.
+    /// </summary>
+    public string? Adopt { get; set; }
+
     public LogFormat LogFormat { get; set; } = LogFormat.Text;
 
     public string[] UrlList => Urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

@@ -13,7 +13,7 @@ internal static partial class DaemonHost
     /// <summary>What the tails get to make their open ends durable. Kubernetes kills after 30 s.</summary>
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(10);
 
-    public static WebApplication Build(AgentConfiguration configuration, Surroundings around, SecretScrubber scrubber)
+    public static WebApplication Build(AgentConfiguration configuration, Surroundings around, SecretScrubber scrubber, bool adopts = false)
     {
         ProcessMemory.Configure();
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = around.BinaryDirectory });
@@ -27,7 +27,7 @@ internal static partial class DaemonHost
             host.ShutdownTimeout = StopTimeout;
             host.ServicesStopConcurrently = true;
         });
-        builder.Services.AddFeatures(configuration, around, scrubber);
+        builder.Services.AddFeatures(configuration, around, scrubber, adopts);
         builder.Services.AddSingleton<TailSupervisor>();
         builder.Services.AddHostedService(services => services.GetRequiredService<TailSupervisor>());
         builder.Services.AddHostedService<MemoryKeeper>();

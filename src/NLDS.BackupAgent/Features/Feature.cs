@@ -11,7 +11,7 @@ internal sealed record Feature(string Section, Type Options, Action<IServiceColl
     /// <summary>The source's name when the feature is a source: the word in commands and metrics.</summary>
     public string? Source { get; init; }
 
-    public ScheduleKeys? Schedule { get; init; }
+    public IReadOnlyList<ScheduleKeys> Schedules { get; init; } = [];
 
     /// <summary>Null when nothing can be restored from it.</summary>
     public IReadOnlyList<RestoreOption>? RestoreOptions { get; init; }

@@ -29,10 +29,10 @@ internal sealed class FeatureList
         string section,
         string source,
         Action<IServiceCollection, IConfiguration> add,
-        ScheduleKeys? schedule = null,
+        IReadOnlyList<ScheduleKeys>? schedules = null,
         IReadOnlyList<RestoreOption>? restoreOptions = null)
     {
-        features.Add(new Feature(section, typeof(TOptions), add) { Source = source, Schedule = schedule, RestoreOptions = restoreOptions });
+        features.Add(new Feature(section, typeof(TOptions), add) { Source = source, Schedules = schedules ?? [], RestoreOptions = restoreOptions });
         return this;
     }
 }

@@ -1,4 +1,6 @@
 using NLDS.BackupAgent.Commands;
+using NLDS.BackupAgent.Repository.Journal;
+using NLDS.BackupAgent.Schedules;
 
 namespace NLDS.BackupAgent.Health;
 
@@ -69,6 +71,8 @@ internal sealed record JobStatus
 
     public required string Source { get; init; }
 
+    public required JobKind Kind { get; init; }
+
     public required string? Schedule { get; init; }
 
     public required DateTimeOffset? NextRun { get; init; }
@@ -81,7 +85,11 @@ internal sealed record JobStatus
 
     public required double? LastDurationSeconds { get; init; }
 
-    public required long Failures { get; init; }
+    /// <summary>Since the repository began; null until its journal was read.</summary>
+    public required long? Failures { get; init; }
 
     public required string? LastError { get; init; }
+
+    /// <summary>The last runs, of this process and those before it, newest first.</summary>
+    public required IReadOnlyList<JournalRun> Runs { get; init; }
 }

@@ -65,7 +65,7 @@ internal sealed class StatusReport(
         };
     }
 
-    private JobStatus Of(BackupJob job)
+    private JobStatus Of(Job job)
     {
         var now = time.GetUtcNow();
         var state = ledger[job];
@@ -73,14 +73,16 @@ internal sealed class StatusReport(
         {
             Name = job.Name,
             Source = job.Entry.Name,
+            Kind = job.Kind,
             Schedule = job.Schedule is { } schedule ? $"{schedule.Cron.CronExpressionString} ({schedule.Cron.TimeZone.Id})" : null,
             NextRun = job.Schedule?.Cron.GetNextValidTimeAfter(now),
             RunningSince = state.RunningSince,
             Progress = state is { RunningSince: { } since, Progress: { } progress } ? ProgressLine.Of(progress, now - since) : null,
-            LastSuccess = catalog[job.Entry.Name]?.Newest?.Manifest.Ended,
+            LastSuccess = catalog.LastSuccess(job, state),
             LastDurationSeconds = state.LastDuration?.TotalSeconds,
             Failures = state.Failures,
             LastError = state.LastError,
+            Runs = [.. state.Runs.Reverse()],
         };
     }
 }

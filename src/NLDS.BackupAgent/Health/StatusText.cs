@@ -40,10 +40,34 @@ internal static class StatusText
                 job.Name,
                 Sizes.Time(job.LastSuccess),
                 Sizes.Time(job.NextRun),
-                job.Failures.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                job.Failures?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "?",
                 job.Progress ?? (job.RunningSince is not null ? "running" : job.LastError ?? "–"));
         }
 
         jobs.WriteTo(output);
+        WriteRuns(status, output);
+    }
+
+    private static void WriteRuns(StatusDocument status, TextWriter output)
+    {
+        const int shown = 5;
+        if (status.Jobs.All(job => job.Runs.Count == 0))
+        {
+            return;
+        }
+
+        output.WriteLine();
+        var runs = new Table("LAST RUNS", "BEGAN", "TOOK", "OUTCOME", "");
+        foreach (var (job, run) in status.Jobs.SelectMany(job => job.Runs.Take(shown).Select(run => (job, run))))
+        {
+            runs.Add(
+                job.Name,
+                Sizes.Time(run.Began),
+                run.Ended is { } ended ? Sizes.Duration(ended - run.Began) : "?",
+                run.Outcome.ToString().ToLowerInvariant(),
+                run.Error ?? (run.Backup is { } backup ? $"backup {backup}, {Sizes.Bytes(run.Bytes ?? 0)}" : ""));
+        }
+
+        runs.WriteTo(output);
     }
 }

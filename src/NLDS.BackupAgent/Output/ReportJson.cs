@@ -15,6 +15,7 @@ namespace NLDS.BackupAgent.Output;
 [JsonSerializable(typeof(ListDocument))]
 [JsonSerializable(typeof(VerifyDocument))]
 [JsonSerializable(typeof(RestoreDocument))]
+[JsonSerializable(typeof(PruneDocument))]
 [JsonSerializable(typeof(VersionDocument))]
 [JsonSerializable(typeof(StatusDocument))]
 internal sealed partial class ReportJson : JsonSerializerContext;

@@ -1,4 +1,5 @@
 using NLDS.BackupAgent.Repository.Backups;
+using NLDS.BackupAgent.Repository.Journal;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Schedules;
@@ -31,6 +32,11 @@ internal sealed class CatalogView
             }
         }
     }
+
+    /// <summary>When a job last succeeded: of backups the repository is the truth, whoever took them; of other work the book of runs.</summary>
+    public DateTimeOffset? LastSuccess(Job job, JobState state) => job.Kind == JobKind.Backup
+        ? this[job.Entry.Name]?.Newest?.Manifest.Ended
+        : state.Runs.LastOrDefault(run => run.Outcome == RunOutcome.Succeeded)?.Ended;
 
     public void Read(SourceListing listing)
     {

@@ -1,4 +1,8 @@
 using NLDS.BackupAgent.Configuration;
+using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Repository.Journal;
+using NLDS.BackupAgent.Repository.Retention;
+using NLDS.BackupAgent.Repository.Sources;
 using Quartz;
 
 namespace NLDS.BackupAgent.Schedules;
@@ -8,18 +12,20 @@ internal static class ScheduleServices
 {
     public static IServiceCollection AddSchedules(this IServiceCollection services, AgentConfiguration configuration, TimeProvider time)
     {
-        services.AddSingleton<JobLedger>();
         services.AddSingleton<CatalogView>();
-        services.AddSingleton<SnapshotRunner>();
+        services.AddSingleton(provider => new JobLedger([.. JobsOf(provider)], time, isJournaled: provider.GetService<JobJournal>() is not null));
+        services.AddSingleton<JournalKeeper>();
+        services.AddHostedService(provider => provider.GetRequiredService<JournalKeeper>());
+        services.AddSingleton<JobRunner>();
         services.AddHostedService<SnapshotWatch>();
-        services.AddTransient<SnapshotJob>();
+        services.AddTransient<ScheduledJob>();
         services.AddQuartz(quartz =>
         {
             quartz.UseTimeProvider(time);
             quartz.UseInMemoryStore(_ => { });
             foreach (var schedule in configuration.Schedules())
             {
-                quartz.AddJob<SnapshotJob>(job => job.WithIdentity(schedule.Job));
+                quartz.AddJob<ScheduledJob>(job => job.WithIdentity(schedule.Job));
                 quartz.AddTrigger(trigger => trigger.ForJob(schedule.Job).WithIdentity(schedule.Job).WithSchedule(CronScheduleBuilder.Create(schedule.Cron)));
             }
         });
@@ -27,5 +33,17 @@ internal static class ScheduleServices
         // A run under way is cancelled at once when the agent stops; the next agent takes the backup that is missing.
         services.AddQuartzHostedService(options => options.WaitForJobsToComplete = false);
         return services;
+    }
+
+    /// <summary>Every kind of job has its line here.</summary>
+    private static IEnumerable<Job> JobsOf(IServiceProvider provider)
+    {
+        var (sources, configuration) = (provider.GetRequiredService<SourceCatalog>(), provider.GetRequiredService<AgentConfiguration>());
+        return
+        [
+            .. SnapshotJobs.Of(sources, configuration, provider.GetRequiredService<CatalogView>()),
+            .. PruneJobs.Of(
+                sources, configuration.Schedules(), provider.GetServices<IRetainedSource>(), provider.GetRequiredService<Pruner>, provider.GetRequiredService<RetentionOptions>),
+        ];
     }
 }

@@ -10,7 +10,7 @@ namespace NLDS.BackupAgent.Schedules;
 /// one that failed, one that the log needs.
 /// </summary>
 internal sealed partial class SnapshotWatch(
-    SourceCatalog sources, JobLedger ledger, CatalogView catalog, SnapshotRunner runner, TimeProvider time, ILogger<SnapshotWatch> logger) : BackgroundService
+    SourceCatalog sources, JobLedger ledger, CatalogView catalog, JobRunner runner, TimeProvider time, ILogger<SnapshotWatch> logger) : BackgroundService
 {
     public static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
 
@@ -21,7 +21,7 @@ internal sealed partial class SnapshotWatch(
 
     private async Task WatchAsync(SourceEntry entry, CancellationToken stopping)
     {
-        var job = ledger.Jobs.FirstOrDefault(job => job.Entry == entry);
+        var job = ledger.Jobs.FirstOrDefault(job => job.Entry == entry && job.Kind == JobKind.Backup);
         var lastRead = DateTimeOffset.MinValue;
         while (!stopping.IsCancellationRequested)
         {
@@ -58,7 +58,7 @@ internal sealed partial class SnapshotWatch(
         }
     }
 
-    private SnapshotSituation Situation(BackupJob job, CatalogState known)
+    private SnapshotSituation Situation(Job job, CatalogState known)
     {
         var now = time.GetUtcNow();
         var tail = job.Entry.Continuous?.Status;

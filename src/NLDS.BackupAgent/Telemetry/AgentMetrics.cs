@@ -22,7 +22,7 @@ internal sealed class AgentMetrics
     {
         (this.sources, this.ledger, this.catalog, this.time) = (sources, ledger, catalog, time);
         var meter = meters.Create(MeterName);
-        meter.CreateObservableCounter("backup_job_failures_total", () => PerJob<long>(job => ledger[job].Failures), null, "Failed runs of the job.");
+        meter.CreateObservableCounter("backup_job_failures_total", () => PerJob(job => ledger[job].Failures), null, "Failed runs of the job.");
         meter.CreateObservableGauge("backup_job_last_success_timestamp", () => PerJob(JobLastSuccess), null, "Unix time of the job's newest success.");
         meter.CreateObservableGauge("backup_job_expected_interval_seconds", () => PerJob(ExpectedInterval), null, "Longest time between two firings of the job's schedule.");
         meter.CreateObservableGauge("backup_job_duration_seconds", () => PerJob(job => ledger[job].LastDuration?.TotalSeconds), null, "How long the job's last run took.");
@@ -37,7 +37,7 @@ internal sealed class AgentMetrics
         meter.CreateObservableCounter("backup_stored_bytes_total", () => PerSource(entry => catalog[entry.Name]?.StoredBytes), null, "Stored size of the source's backups: those found at start and all since.");
     }
 
-    private List<Measurement<T>> PerJob<T>(Func<BackupJob, T?> read)
+    private List<Measurement<T>> PerJob<T>(Func<Job, T?> read)
         where T : struct => Measure(ledger.Jobs, read, "backup_job", job => job.Name);
 
     private List<Measurement<T>> PerSource<T>(Func<SourceEntry, T?> read)
@@ -52,9 +52,9 @@ internal sealed class AgentMetrics
             .Where(sample => sample.Value is not null)
             .Select(sample => new Measurement<T>(sample.Value!.Value, KeyValuePair.Create<string, object?>(label, sample.Name)))];
 
-    private double? JobLastSuccess(BackupJob job) => Unix(catalog[job.Entry.Name]?.Newest?.Manifest.Ended);
+    private double? JobLastSuccess(Job job) => Unix(catalog.LastSuccess(job, ledger[job]));
 
-    private double? ExpectedInterval(BackupJob job) => job.Schedule?.ExpectedInterval(time.GetUtcNow())?.TotalSeconds;
+    private double? ExpectedInterval(Job job) => job.Schedule?.ExpectedInterval(time.GetUtcNow())?.TotalSeconds;
 
     private double? LastSuccess(SourceEntry entry) => Unix(Later(catalog[entry.Name]?.Newest?.Manifest.Ended, LogConfirmed(entry)));
 

@@ -18,8 +18,15 @@ public sealed class PostgresChecksTests(CheckedServer fixture) : IClassFixture<C
     }
 
     [Fact]
-    public async Task A_server_that_is_not_there_is_a_fault_of_host_and_port() =>
-        (await FaultAsync("replication connection", ("Postgres:Port", "1"))).ShouldContain("Postgres:Port");
+    public async Task A_server_that_is_not_there_is_a_fault_of_host_and_port_with_one_advice()
+    {
+        foreach (var subject in (string[])["replication connection", "SQL connection"])
+        {
+            var fault = await FaultAsync(subject, ("Postgres:Port", "1"));
+            fault.ShouldContain("Postgres:Port");
+            fault.Split(" Check ").Length.ShouldBe(2, fault);
+        }
+    }
 
     [Fact]
     public async Task A_wrong_password_is_named_without_telling_it()

@@ -4,6 +4,7 @@ using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
@@ -23,12 +24,17 @@ internal sealed class Agent : IAsyncDisposable
 
     public PostgresCatalog Catalog => services.GetRequiredService<PostgresCatalog>();
 
+    public Pruner Pruner => services.GetRequiredService<Pruner>();
+
+    public BackupHolds Holds => services.GetRequiredService<BackupHolds>();
+
     public IWalFetcher Fetcher => services.GetRequiredService<IWalFetcher>();
 
     /// <param name="server">What to tail; null for an agent that only restores.</param>
     /// <param name="overrides">Configuration on top of what a test wants usually.</param>
     public static Agent For(
-        PostgresServer? server, IObjectStore store, IReadOnlyDictionary<string, string?>? overrides = null, TargetSpace? space = null, TimeProvider? clock = null)
+        PostgresServer? server, IObjectStore store, IReadOnlyDictionary<string, string?>? overrides = null, TargetSpace? space = null, TimeProvider? clock = null,
+        AdoptionConsent? consent = null)
     {
         var settings = new Dictionary<string, string?>
         {
@@ -46,8 +52,8 @@ internal sealed class Agent : IAsyncDisposable
         }
 
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
-        var services = new ServiceCollection().AddLogging().AddSingleton(clock ?? TimeProvider.System).AddSingleton(store);
-        services.AddRepository(configuration).AddPostgres(configuration);
+        var services = new ServiceCollection().AddLogging().AddSingleton(clock ?? TimeProvider.System).AddSingleton(store).AddSingleton(consent ?? AdoptionConsent.None);
+        services.AddRepository(configuration).AddRetention(configuration).AddPostgres(configuration);
         if (space is not null)
         {
             services.AddSingleton(space);

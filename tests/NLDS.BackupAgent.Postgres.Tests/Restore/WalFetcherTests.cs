@@ -113,15 +113,20 @@ public sealed class WalFetcherTests(RecordedArchive archive) : IClassFixture<Rec
         foreach (var file in (string[])[first.Name, last.Name, last.Next.Name, "00000002.history"])
         {
             faulty.FailWhen((_, _) => null);
-            await agent.Fetcher.FetchAsync(file, directory["whole"], Cancelled);
+            await FetchAsNewProcessAsync(file, "whole");
             var calls = faulty.Calls;
             for (var call = 1; call <= calls; call++)
             {
                 faulty.FailCall(call, Fault.Transient);
-                await Should.ThrowAsync<ObjectStoreException>(
-                    () => agent.Fetcher.FetchAsync(file, directory["file"], Cancelled), $"{file}, call {call} of {calls}");
+                await Should.ThrowAsync<ObjectStoreException>(() => FetchAsNewProcessAsync(file, "file"), $"{file}, call {call} of {calls}");
                 File.Exists(directory["file"]).ShouldBeFalse();
             }
+        }
+
+        async Task FetchAsNewProcessAsync(string file, string path)
+        {
+            await using var fresh = Agent.For(null, faulty);
+            await fresh.Fetcher.FetchAsync(file, directory[path], Cancelled);
         }
     }
 
@@ -156,6 +161,52 @@ public sealed class WalFetcherTests(RecordedArchive archive) : IClassFixture<Rec
         {
             (await Should.ThrowAsync<UsageException>(() => agent.Fetcher.FetchAsync(name, "/nonexistent/file", Cancelled), name)).Message.ShouldContain("%f %p");
         }
+    }
+
+    [Fact]
+    public async Task Only_a_finished_segment_is_read_ahead_never_one_that_would_need_zeros()
+    {
+        using var directory = new TemporaryDirectory();
+        await using var agent = Agent.For(null, archive.Store);
+        var first = (await SegmentsAsync(agent))[0];
+        var open = WalSegment.Holding(Lsn.Parse(archive.End), 1, Size);
+
+        (await agent.Fetcher.HoldsWholeAsync(first.Name, Cancelled)).ShouldBeTrue();
+        (await agent.Fetcher.FetchWholeAsync(first.Name, directory["first"], Cancelled)).ShouldBeTrue();
+        new FileInfo(directory["first"]).Length.ShouldBe(1 << 20);
+        foreach (var other in (string[])[open.Name, open.Next.Name, "00000002.history", "%f"])
+        {
+            (await agent.Fetcher.HoldsWholeAsync(other, Cancelled)).ShouldBeFalse(other);
+            (await agent.Fetcher.FetchWholeAsync(other, directory["other"], Cancelled)).ShouldBeFalse(other);
+        }
+
+        Directory.GetFiles(directory.Path).ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task A_damaged_segment_is_not_read_ahead()
+    {
+        var store = await archive.CopyAsync();
+        await using var agent = Agent.For(null, store);
+        using var directory = new TemporaryDirectory();
+        var name = (await SegmentsAsync(agent))[1].Name;
+        await store.FlipAsync(new ObjectKey($"postgres/wal/{name}.zst"));
+
+        (await Should.ThrowAsync<NotRestorableException>(() => agent.Fetcher.FetchWholeAsync(name, directory["file"], Cancelled))).Message.ShouldContain(name);
+
+        Directory.GetFiles(directory.Path).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_follows_a_segment_is_as_much_as_there_is_room_for()
+    {
+        await using var agent = Agent.For(null, archive.Store);
+        async Task<IReadOnlyList<string>> After(string file, long bytes) => await agent.Fetcher.FollowingAsync(file, bytes, Cancelled);
+
+        (await After("000000020000000300000FFE", 3 << 20)).ShouldBe(["000000020000000300000FFF", "000000020000000400000000", "000000020000000400000001"]);
+        (await After("000000020000000300000001", 0)).Count.ShouldBe(2);
+        (await After("00000002.history", 3 << 20)).ShouldBeEmpty();
+        (await After("000000020000000300001000", 3 << 20)).ShouldBeEmpty();
     }
 
     [Fact]

@@ -87,6 +87,12 @@ public sealed class LineageTests
         List<string> found = [];
         await foreach (var info in store.ListAsync("", null, TestContext.Current.CancellationToken))
         {
+            // Whoever asks takes the lease and gives it back; that is no part of the archive.
+            if (info.Key.Value.StartsWith("postgres/lease/", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
             await using var content = await store.OpenReadAsync(info.Key, 0, null, TestContext.Current.CancellationToken);
             found.Add($"{info.Key} {Convert.ToHexString(await SHA256.HashDataAsync(content, TestContext.Current.CancellationToken))}");
         }
@@ -94,7 +100,7 @@ public sealed class LineageTests
         return found;
     }
 
-    private static void Copy(string from, string to)
+    internal static void Copy(string from, string to)
     {
         Directory.CreateDirectory(to);
         foreach (var directory in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))

@@ -2,6 +2,7 @@ using NLDS.BackupAgent.Postgres.Tail;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -51,6 +52,20 @@ public sealed class TailStartTests
         start.Frontier.ShouldBe(new Lsn(5 * Mega));
         start.Start.ShouldBe(new Lsn(4 * Mega));
         start.WithoutOverlap(Size).Start.ShouldBe(new Lsn(5 * Mega));
+    }
+
+    [Fact]
+    public void A_hole_that_retention_made_is_stepped_over()
+    {
+        // Older backups keep islands of segments; the log lives on behind them.
+        var pruned = new PrunedLog(null, [new LogSection("00000001", 0, 3 * Mega), new LogSection("00000001", 4 * Mega, 6 * Mega)]);
+        var islands = Archive(Segment(3), Segment(6), Segment(7)) with { Pruned = pruned };
+
+        Decide(islands, First, server: 9 * Mega).Frontier.ShouldBe(new Lsn(8 * Mega));
+
+        // A gap older than all that is left leads into what was removed.
+        var gap = new LogGap("00000001", Mega, 2 * Mega, "once", DateTimeOffset.UnixEpoch);
+        Decide(islands with { Gaps = [gap] }, First, server: 9 * Mega).Frontier.ShouldBe(new Lsn(8 * Mega));
     }
 
     [Fact]

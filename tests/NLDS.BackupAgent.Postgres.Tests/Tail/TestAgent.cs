@@ -1,8 +1,11 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging.Abstractions;
 using NLDS.BackupAgent.Postgres.Backup;
+using NLDS.BackupAgent.Postgres.Lineage;
 using NLDS.BackupAgent.Postgres.Tail;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
@@ -22,18 +25,29 @@ internal sealed class TestAgent : IAsyncDisposable
         PauseAfterShutdown = TimeSpan.FromMilliseconds(200),
     };
 
-    private readonly CancellationTokenSource stopping = new();
+    /// <summary>The processes of the machine on which all of a test's agents run, and which of them are gone.</summary>
+    private static readonly ConcurrentDictionary<ProcessIdentity, bool> Alive = [];
 
-    private TestAgent(PostgresOptions options, IObjectStore store, TailTiming timing)
+    private static int processes;
+
+    private readonly CancellationTokenSource stopping = new();
+    private readonly AgentIdentity identity;
+
+    private TestAgent(PostgresOptions options, IObjectStore store, TailTiming timing, AdoptionConsent consent, TimeSpan patience)
     {
         Options = options;
         Store = new FaultyObjectStore(store);
         Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1 }, TimeProvider.System);
         Catalog = new PostgresCatalog(Repository);
         Sql = new PostgresSql(options);
-        Tail = new WalTail(options, Catalog, Sql, TimeProvider.System, NullLogger<WalTail>.Instance) { Timing = timing };
-        var coverage = new WalCoverage(Tail, Catalog, TimeProvider.System, NullLogger<WalCoverage>.Instance);
-        Taker = new BaseBackupTaker(options, Repository, Catalog, Sql, coverage, TimeProvider.System, NullLogger<BaseBackupTaker>.Instance);
+        var number = Interlocked.Increment(ref processes);
+        identity = new AgentIdentity($"agent {number}", "test", new ProcessIdentity("test", "pid:[1]", number, 1));
+        Alive[identity.Process] = true;
+        Leases = new WriterLeases(Repository, identity, LeaseTiming.Default with { Fresh = TimeSpan.Zero }, process => Alive[process], NullLogger<WriterLeases>.Instance);
+        var guard = new LineageGuard(Catalog, consent, identity, TimeProvider.System, NullLogger<LineageGuard>.Instance);
+        Tail = new WalTail(options, Catalog, Sql, Leases, guard, TimeProvider.System, NullLogger<WalTail>.Instance) { Timing = timing };
+        var coverage = new WalCoverage(options, Tail, Catalog, Sql, Leases, TimeProvider.System, NullLogger<WalCoverage>.Instance) { Patience = patience };
+        Taker = new BaseBackupTaker(options, Repository, Catalog, Sql, coverage, guard, TimeProvider.System, NullLogger<BaseBackupTaker>.Instance);
     }
 
     public PostgresOptions Options { get; }
@@ -46,6 +60,8 @@ internal sealed class TestAgent : IAsyncDisposable
 
     public PostgresSql Sql { get; }
 
+    public WriterLeases Leases { get; }
+
     public WalTail Tail { get; }
 
     public BaseBackupTaker Taker { get; }
@@ -57,7 +73,9 @@ internal sealed class TestAgent : IAsyncDisposable
     public Lsn Durable => new(Status.DurablePosition ?? 0);
 
     /// <summary>An agent that does not tail yet.</summary>
-    public static TestAgent For(PostgresServer server, IObjectStore store, Action<PostgresOptions>? configure = null, TailTiming? timing = null)
+    public static TestAgent For(
+        PostgresServer server, IObjectStore store, Action<PostgresOptions>? configure = null, TailTiming? timing = null, AdoptionConsent? consent = null,
+        TimeSpan? patience = null)
     {
         var options = new PostgresOptions
         {
@@ -69,12 +87,13 @@ internal sealed class TestAgent : IAsyncDisposable
             Wal = { FlushInterval = TimeSpan.FromMilliseconds(100) },
         };
         configure?.Invoke(options);
-        return new TestAgent(options, store, timing ?? Impatient);
+        return new TestAgent(options, store, timing ?? Impatient, consent ?? AdoptionConsent.None, patience ?? TimeSpan.FromMinutes(5));
     }
 
-    public static TestAgent Start(PostgresServer server, IObjectStore store, Action<PostgresOptions>? configure = null, TailTiming? timing = null)
+    public static TestAgent Start(
+        PostgresServer server, IObjectStore store, Action<PostgresOptions>? configure = null, TailTiming? timing = null, AdoptionConsent? consent = null)
     {
-        var agent = For(server, store, configure, timing);
+        var agent = For(server, store, configure, timing, consent);
         agent.Start();
         return agent;
     }
@@ -111,6 +130,7 @@ internal sealed class TestAgent : IAsyncDisposable
     public async Task AbandonAsync()
     {
         Store.FailFrom(1, Fault.Transient);
+        Alive[identity.Process] = false;
         await stopping.CancelAsync();
         await Running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }

@@ -78,7 +78,8 @@ public sealed class PostgresVerifierTests(RecordedArchive archive) : IClassFixtu
     }
 
     /// <summary>Claims and leases hold no backup data.</summary>
-    private static bool IsRegister(ObjectKey key) => key.Value.EndsWith("begun.json", StringComparison.Ordinal) || key.Value == "postgres/identity.json";
+    private static bool IsRegister(ObjectKey key) => key.Value.EndsWith("begun.json", StringComparison.Ordinal) || key.Value == "postgres/identity.json"
+        || key.Value.StartsWith("postgres/lease/", StringComparison.Ordinal);
 
     /// <summary>What was there can only be known where something else tells of it.</summary>
     private static bool IsUnknowable(ObjectKey key) =>

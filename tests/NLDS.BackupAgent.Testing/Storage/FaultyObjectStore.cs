@@ -20,6 +20,8 @@ public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore, IDispo
 
     public int ParallelDownloads => inner.ParallelDownloads;
 
+    public bool? RefusesReplacement => inner.RefusesReplacement;
+
     /// <summary>How many calls were made.</summary>
     public int Calls => Volatile.Read(ref calls);
 

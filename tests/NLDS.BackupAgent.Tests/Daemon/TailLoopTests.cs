@@ -1,6 +1,9 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using NLDS.BackupAgent.Daemon;
+using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Tests.Fakes;
 
 namespace NLDS.BackupAgent.Tests.Daemon;
@@ -12,7 +15,7 @@ public sealed class TailLoopTests : IDisposable
     private readonly CancellationTokenSource stop = new();
     private readonly TailLoop loop;
 
-    public TailLoopTests() => loop = new TailLoop(source, time, () => 1, NullLogger.Instance);
+    public TailLoopTests() => loop = new TailLoop(source, null, time, () => 1, NullLogger.Instance);
 
     public void Dispose() => stop.Dispose();
 
@@ -117,6 +120,63 @@ public sealed class TailLoopTests : IDisposable
 
         loop.Fault.ShouldBeNull();
     }
+
+    [Fact]
+    public async Task While_another_agent_writes_the_loop_stands_by_and_takes_over_when_that_one_ends()
+    {
+        var store = new MemoryObjectStore();
+        await using var others = Leases(store, "the other");
+        var other = (await others.For("postgres").TryHoldAsync(CancellationToken.None)).Hold!;
+        await using var own = Leases(store, "this one");
+        var standby = new TailLoop(source, own.For("postgres"), time, () => 1, NullLogger.Instance);
+        var tails = 0;
+        var defaultTail = source.Tail;
+        source.Tail = token =>
+        {
+            tails++;
+            return defaultTail(token);
+        };
+
+        var running = standby.RunAsync(stop.Token);
+        await time.SomebodyWaitsAsync(wait => wait == own.For("postgres").LookEvery);
+        standby.Fault.ShouldNotBeNull().ShouldContain("Another agent (the other on");
+        tails.ShouldBe(0);
+
+        await other.DisposeAsync();
+        time.Advance(own.For("postgres").LookEvery);
+        await Testing.Eventually.TrueAsync(() => tails == 1, "the tail runs");
+        standby.Fault.ShouldBeNull();
+        await stop.CancelAsync();
+        await running;
+
+        // And gives it back when it ends.
+        (await others.For("postgres").TryHoldAsync(CancellationToken.None)).Hold.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task An_agent_that_must_not_write_does_not_keep_out_the_one_that_should()
+    {
+        var store = new MemoryObjectStore();
+        await using var wrong = Leases(store, "wrong");
+        await using var right = Leases(store, "right");
+        source.Tail = _ => throw new SourceException("Another cluster.", isPermanent: true);
+        var refused = new TailLoop(source, wrong.For("postgres"), time, () => 1, NullLogger.Instance);
+        var running = refused.RunAsync(stop.Token);
+        await time.SomebodyWaitsAsync(wait => wait == TailLoop.PermanentWait);
+
+        await using (var hold = (await right.For("postgres").TryHoldAsync(CancellationToken.None)).Hold.ShouldNotBeNull())
+        {
+            time.Advance(TailLoop.PermanentWait);
+            await time.SomebodyWaitsAsync(wait => wait == wrong.For("postgres").LookEvery);
+            refused.Fault.ShouldNotBeNull().ShouldContain("right on");
+        }
+
+        await stop.CancelAsync();
+        await running;
+    }
+
+    private WriterLeases Leases(IObjectStore store, string instance) =>
+        new(new BackupRepository(store, new RepositoryOptions(), time), AgentIdentity.OfThisProcess(instance), NullLogger<WriterLeases>.Instance);
 
     [Fact]
     public async Task A_tail_that_blocks_before_its_first_await_holds_up_nobody()

@@ -27,7 +27,7 @@ internal sealed class AgentUnderTest : IDisposable
                 services.AddSingleton<IContinuousSource>(Source);
                 services.AddSingleton<IWalFetcher>(Source);
             },
-            new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
+            [new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone")],
             [new RestoreOption("tablespace", "OLD=NEW", "Move a tablespace", AllowsMany: true)]);
     }
 
@@ -45,14 +45,25 @@ internal sealed class AgentUnderTest : IDisposable
 
     public SecretScrubber Scrubber { get; } = new();
 
+    /// <summary>The command lines of the processes that were started to go on alone; none runs.</summary>
+    public List<IReadOnlyList<string>> Started { get; } = [];
+
+    public StartingPlace Place => new()
+    {
+        BinaryDirectory = Binary,
+        WorkingDirectory = Working,
+        TemporaryDirectory = root.FullName,
+        Environment = Environment,
+    };
+
     public Surroundings Surroundings => new()
     {
         Out = output,
         Error = error,
-        BinaryDirectory = Binary,
-        WorkingDirectory = Working,
-        Environment = Environment,
+        Place = Place,
         Time = Time,
+        StartDetached = Started.Add,
+        LeaveSession = () => { },
     };
 
     public string Write(string name, string content)

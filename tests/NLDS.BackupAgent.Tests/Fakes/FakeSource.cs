@@ -42,6 +42,9 @@ internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSour
 
     public Func<string, bool> Fetch { get; set; } = _ => true;
 
+    /// <summary>The segments of the log that can be read ahead.</summary>
+    public FakeWal Wal { get; } = new();
+
     /// <summary>Thrown by everything that reads, when set.</summary>
     public Exception? Broken { get; set; }
 
@@ -120,6 +123,12 @@ internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSour
         Throw();
         return Task.FromResult(Fetch(file));
     }
+
+    public Task<IReadOnlyList<string>> FollowingAsync(string file, long bytes, CancellationToken cancellationToken) => Wal.FollowingAsync(file, bytes, cancellationToken);
+
+    public Task<bool> HoldsWholeAsync(string segment, CancellationToken cancellationToken) => Wal.HoldsWholeAsync(segment, cancellationToken);
+
+    public Task<bool> FetchWholeAsync(string segment, string path, CancellationToken cancellationToken) => Wal.FetchWholeAsync(segment, path, cancellationToken);
 
     private void Throw()
     {

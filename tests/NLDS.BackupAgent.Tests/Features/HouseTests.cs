@@ -15,7 +15,7 @@ public sealed class HouseTests
     {
         using var agent = new AgentUnderTest();
         agent.Environment["Storage__Directory__Path"] = "/backups";
-        var around = agent.Surroundings with { BinaryDirectory = Architecture.House.Root };
+        var around = agent.Surroundings with { Place = agent.Place with { BinaryDirectory = Architecture.House.Root } };
 
         AgentConfiguration.Load(around, null, House, new SecretScrubber()).Agent.Urls.ShouldBe("http://127.0.0.1:9464");
     }
@@ -23,12 +23,12 @@ public sealed class HouseTests
     [Fact]
     public void Every_schedule_is_where_the_feature_says()
     {
-        foreach (var feature in House.All.Where(feature => feature.Schedule is not null))
+        foreach (var (feature, keys) in House.All.SelectMany(feature => feature.Schedules.Select(keys => (feature, keys))))
         {
             var options = Activator.CreateInstance(feature.Options)!;
 
-            OptionPath.Read(options, feature.Schedule!.Cron).ShouldBeOfType<string>();
-            if (feature.Schedule.TimeZone is { } zone)
+            OptionPath.Read(options, keys.Cron).ShouldBeOfType<string>();
+            if (keys.TimeZone is { } zone)
             {
                 OptionPath.Read(options, zone).ShouldBeOfType<string>();
             }
@@ -40,6 +40,6 @@ public sealed class HouseTests
     {
         House.All.Select(feature => feature.Section).ShouldBeUnique();
         House.Sources.Select(feature => feature.Source).ShouldBeUnique();
-        House.Sources.Select(feature => feature.Schedule?.Job).OfType<string>().ShouldBeUnique();
+        House.Sources.SelectMany(feature => feature.Schedules).Select(keys => keys.Job).ShouldBeUnique();
     }
 }

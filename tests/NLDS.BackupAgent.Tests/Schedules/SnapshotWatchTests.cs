@@ -19,8 +19,8 @@ public sealed class SnapshotWatchTests : IAsyncDisposable
     {
         var configuration = agent.Load();
         var sources = new SourceCatalog([agent.Source], [agent.Source], configuration);
-        ledger = new JobLedger(sources, configuration, time);
-        var runner = new SnapshotRunner(ledger, catalog, NullLogger<SnapshotRunner>.Instance);
+        ledger = new JobLedger([.. SnapshotJobs.Of(sources, configuration, catalog)], time);
+        var runner = new JobRunner(ledger, new JournalKeeper(ledger, time, NullLogger<JournalKeeper>.Instance), NullLogger<JobRunner>.Instance);
         watch = new SnapshotWatch(sources, ledger, catalog, runner, time, NullLogger<SnapshotWatch>.Instance);
         agent.Source.Status = new ContinuousStatus { State = "streaming", IsStreaming = true };
         agent.Source.Take = _ =>

@@ -110,7 +110,7 @@ public sealed class PrometheusTextTests : IDisposable
     {
         var configuration = agent.Load();
         var sources = new SourceCatalog([agent.Source], [agent.Source], configuration);
-        ledger = new JobLedger(sources, configuration, time);
+        ledger = new JobLedger([.. SnapshotJobs.Of(sources, configuration, catalog)], time);
         var meters = services.GetRequiredService<IMeterFactory>();
         return new MetricsPipeline(meters, agent.Surroundings, new AgentMetrics(meters, sources, ledger, catalog, time));
     }

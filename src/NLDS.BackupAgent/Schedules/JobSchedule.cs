@@ -4,45 +4,30 @@ using Quartz;
 
 namespace NLDS.BackupAgent.Schedules;
 
-/// <summary>When a source's backups are due.</summary>
+/// <summary>When a job is due.</summary>
 /// <param name="Source">The source's name.</param>
 /// <param name="Job">The job's name in metrics: <c>postgres-full</c>.</param>
+/// <param name="Kind">What the job is for.</param>
 /// <param name="Cron">The expression, with its time zone.</param>
-internal sealed record SnapshotSchedule(string Source, string Job, CronExpression Cron)
+internal sealed record JobSchedule(string Source, string Job, JobKind Kind, CronExpression Cron)
 {
     private const string Example = "\"0 0 2 * * ?\" (second minute hour day month weekday: every day at 02:00)";
 
-    /// <summary>Null when the source has no schedule or its key is blank.</summary>
-    public static SnapshotSchedule? Of(Feature feature, object options)
+    /// <summary>The source's schedules whose keys are not blank.</summary>
+    public static IEnumerable<JobSchedule> Of(Feature feature, object options)
     {
-        if (feature.Schedule is not { } keys || OptionPath.Read(options, keys.Cron) is not string { Length: > 0 } cron)
+        foreach (var keys in feature.Schedules)
         {
-            return null;
+            if (OptionPath.Read(options, keys.Cron) is string { Length: > 0 } cron)
+            {
+                var zone = TimeZoneName(keys, options) is { } name ? TimeZoneInfo.FindSystemTimeZoneById(name) : TimeZoneInfo.Utc;
+                yield return new JobSchedule(feature.Source!, keys.Job, keys.Kind, new CronExpression(cron, zone));
+            }
         }
-
-        var zone = TimeZoneName(keys, options) is { } name ? TimeZoneInfo.FindSystemTimeZoneById(name) : TimeZoneInfo.Utc;
-        return new SnapshotSchedule(feature.Source!, keys.Job, new CronExpression(cron, zone));
     }
 
-    public static IEnumerable<ConfigurationFault> Faults(Feature feature, object options)
-    {
-        if (feature.Schedule is not { } keys)
-        {
-            yield break;
-        }
-
-        if (OptionPath.Read(options, keys.Cron) is string { Length: > 0 } cron && WhyNotCron(cron) is { } reason)
-        {
-            yield return new ConfigurationFault(
-                $"{feature.Section}:{keys.Cron}", $"is '{cron}', which is not a Quartz cron expression ({reason}). Write for example {Example}.");
-        }
-
-        if (TimeZoneName(keys, options) is { } zone && !TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _))
-        {
-            yield return new ConfigurationFault(
-                $"{feature.Section}:{keys.TimeZone}", $"is '{zone}', which is not a time zone of this machine. Write for example UTC or Europe/Berlin.");
-        }
-    }
+    public static IEnumerable<ConfigurationFault> Faults(Feature feature, object options) =>
+        feature.Schedules.SelectMany(keys => Faults(feature, keys, options));
 
     /// <summary>The longest time between two firings among the next few, which is what an alert on a missing one has to wait for.</summary>
     public TimeSpan? ExpectedInterval(DateTimeOffset now)
@@ -57,6 +42,21 @@ internal sealed record SnapshotSchedule(string Source, string Job, CronExpressio
         }
 
         return longest;
+    }
+
+    private static IEnumerable<ConfigurationFault> Faults(Feature feature, ScheduleKeys keys, object options)
+    {
+        if (OptionPath.Read(options, keys.Cron) is string { Length: > 0 } cron && WhyNotCron(cron) is { } reason)
+        {
+            yield return new ConfigurationFault(
+                $"{feature.Section}:{keys.Cron}", $"is '{cron}', which is not a Quartz cron expression ({reason}). Write for example {Example}.");
+        }
+
+        if (TimeZoneName(keys, options) is { } zone && !TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _))
+        {
+            yield return new ConfigurationFault(
+                $"{feature.Section}:{keys.TimeZone}", $"is '{zone}', which is not a time zone of this machine. Write for example UTC or Europe/Berlin.");
+        }
     }
 
     private static string? TimeZoneName(ScheduleKeys keys, object options) =>

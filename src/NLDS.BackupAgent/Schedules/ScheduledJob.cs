@@ -4,7 +4,7 @@ namespace NLDS.BackupAgent.Schedules;
 
 /// <summary>What the scheduler fires; its key is the job's name.</summary>
 [DisallowConcurrentExecution]
-internal sealed class SnapshotJob(JobLedger ledger, SnapshotRunner runner, IHostApplicationLifetime lifetime) : IJob
+internal sealed class ScheduledJob(JobLedger ledger, JobRunner runner, IHostApplicationLifetime lifetime) : IJob
 {
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
     {
