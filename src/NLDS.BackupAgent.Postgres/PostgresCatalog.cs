@@ -42,7 +42,7 @@ internal sealed class PostgresCatalog(BackupRepository repository)
     {
         await repository.RequireAsync(cancellationToken);
         return await ReadIdentityAsync(cancellationToken)
-            ?? throw new NotRestorableException($"The repository in {repository.Description} holds nothing of PostgreSQL.");
+            ?? throw new NotRestorableException($"The repository in {repository.Description} holds nothing of PostgreSQL: '{Source}/identity.json' is missing.");
     }
 
     /// <summary>Binds an empty repository to the cluster; refuses one that belongs to another.</summary>
@@ -78,12 +78,15 @@ internal sealed class PostgresCatalog(BackupRepository repository)
             }
             catch (NotRestorableException damage)
             {
-                damaged.Add(new DamagedBackup(backup.Id, $"{Layout.Prefix}{backup.Id}/manifest.json", damage.Message));
+                damaged.Add(new DamagedBackup(backup.Id, NameOfManifest(backup.Id), damage.Message));
             }
         }
 
         return new BackupListing<BaseBackup>(sound, damaged);
     }
+
+    /// <summary>Where a backup's manifest lies, for messages.</summary>
+    public static string NameOfManifest(BackupId id) => $"{Layout.Prefix}{id}/manifest.json";
 
     public static BaseBackup Read(SealedBackup backup)
     {

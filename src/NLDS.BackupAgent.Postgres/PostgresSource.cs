@@ -58,7 +58,7 @@ internal sealed class PostgresSource(
 
         var archive = catalog.OpenLog(new WalSegmentSize(identity.WalSegmentBytes));
         var backups = await catalog.ListBackupsAsync(cancellationToken);
-        var inventory = await archive.ReadInventoryAsync(cancellationToken);
+        var inventory = await archive.ReadEndAsync(cancellationToken);
         return new SourceListing(Name, [.. backups.Select(b => b.Sealed)], await DescribeLogAsync(archive, inventory, backups, cancellationToken))
         {
             Damaged = backups.Damaged,

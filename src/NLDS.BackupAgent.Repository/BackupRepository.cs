@@ -31,12 +31,15 @@ public sealed class BackupRepository
     {
         (Store, Options, Clock, Codec, Keys) = (store, options, clock, options.Codec, options.Encryption.Keyring());
         Documents = new DocumentStore(store, Keys);
+        Catalog = new BackupCatalog(Documents);
         encryption = new EncryptionStart(store, Keys, Documents, clock);
     }
 
     internal IObjectStore Store { get; }
 
     internal DocumentStore Documents { get; }
+
+    internal BackupCatalog Catalog { get; }
 
     internal RepositoryOptions Options { get; }
 
@@ -88,6 +91,24 @@ public sealed class BackupRepository
         }
     }
 
+    /// <summary>Makes sure that what is encrypted here can be read with the keys that are configured: one sentence instead of one for each object.</summary>
+    /// <exception cref="NotRestorableException">It was written with keys of which none is configured, or what tells of the keys is missing.</exception>
+    public async Task RequireKeysAsync(CancellationToken cancellationToken)
+    {
+        var register = new KeyRegister(Store, Keys);
+        if (await register.FindStrangenessAsync(cancellationToken) is { } strange)
+        {
+            throw new NotRestorableException(strange);
+        }
+
+        if (Keys.Writing is { } key && (await register.ListAsync(cancellationToken)).Count == 0)
+        {
+            throw new NotRestorableException(
+                $"'{KeyDocument.Name(key.Id)}' is missing from {Description}: it was taken away, or nothing was ever written with the key that is configured. "
+                + "To read what is not encrypted, leave out Repository:Encryption.");
+        }
+    }
+
     /// <summary>The log of a continuous source.</summary>
     /// <param name="writer">The lease of the source, for whoever writes: without it nothing is changed. Null to read.</param>
     public LogArchive OpenLog(string folder, ILogNaming naming, WriterLease? writer = null)
@@ -119,31 +140,8 @@ public sealed class BackupRepository
     }
 
     /// <summary>All sealed backups of a source, oldest first, and those whose manifest is damaged.</summary>
-    public async Task<BackupListing<SealedBackup>> ListBackupsAsync(SnapshotLayout layout, CancellationToken cancellationToken)
-    {
-        var found = new List<SealedBackup>();
-        var damaged = new List<DamagedBackup>();
-        await foreach (var entry in Store.ListAsync(layout.Prefix, null, cancellationToken))
-        {
-            if (layout.TryParseManifest(entry.Key, out var id))
-            {
-                try
-                {
-                    found.Add(await ReadManifestAsync(entry.Key, id, layout, cancellationToken));
-                }
-                catch (NotRestorableException damage)
-                {
-                    damaged.Add(new DamagedBackup(id, entry.Key.Value, damage.Message));
-                }
-                catch (ObjectNotFoundException)
-                {
-                    // Retention removed it after it was listed: the backup does not exist any more.
-                }
-            }
-        }
-
-        return new BackupListing<SealedBackup>([.. found.OrderBy(b => b.Id)], damaged);
-    }
+    public async Task<BackupListing<SealedBackup>> ListBackupsAsync(SnapshotLayout layout, CancellationToken cancellationToken) =>
+        await Catalog.ListAsync(layout, await BackupFiles.ListAsync(Store, layout, cancellationToken), anew: false, cancellationToken);
 
     /// <summary>Whether a backup's manifest is there now: what was listed may have been removed since.</summary>
     public async Task<bool> ExistsAsync(SnapshotLayout layout, BackupId id, CancellationToken cancellationToken) =>
@@ -206,18 +204,4 @@ public sealed class BackupRepository
     private static string AdoptionPrefix(string source) => $"{source}/adopted/";
 
     private static ObjectKey IdentityKey(string source) => new($"{source}/identity.json");
-
-    private async Task<SealedBackup> ReadManifestAsync(ObjectKey key, BackupId id, SnapshotLayout layout, CancellationToken cancellationToken)
-    {
-        var manifest = await Documents.ReadAsync(key, BackupJson.Default.BackupManifest, cancellationToken);
-        if (manifest.Format > BackupManifest.CurrentFormat)
-        {
-            throw new NotRestorableException(
-                $"The manifest '{key}' has format {manifest.Format}; this version reads up to {BackupManifest.CurrentFormat}. Use a newer version.");
-        }
-
-        return manifest.Id == id.ToString() && manifest.Source == layout.Source && manifest.Objects.All(o => o.IsWhole)
-            ? new SealedBackup(id, manifest)
-            : throw new NotRestorableException($"The manifest '{key}' is damaged: it describes another backup.");
-    }
 }

@@ -6,6 +6,7 @@ using NLDS.BackupAgent.Repository.Encryption;
 using NLDS.BackupAgent.Repository.Journal;
 using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Verification;
 using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository;
@@ -27,5 +28,12 @@ public static class RepositoryServices
             provider.GetRequiredService<IObjectStore>(),
             provider.GetRequiredService<IOptions<RepositoryOptions>>().Value,
             provider.GetRequiredService<TimeProvider>()));
+    }
+
+    /// <summary>Adds when what is stored is read back.</summary>
+    public static IServiceCollection AddVerification(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<VerificationOptions>().Bind(configuration.GetSection(VerificationOptions.Section));
+        return services;
     }
 }

@@ -5,6 +5,7 @@ using NLDS.BackupAgent.Postgres;
 using NLDS.BackupAgent.Redis;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Retention;
+using NLDS.BackupAgent.Repository.Verification;
 using NLDS.BackupAgent.Schedules;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.WalFetch;
@@ -25,6 +26,10 @@ internal partial class Program
         .Add<StorageOptions>("Storage", static (services, configuration) => services.AddStorage(configuration))
         .Add<RepositoryOptions>("Repository", static (services, configuration) => services.AddRepository(configuration))
         .Add<RetentionOptions>("Retention", static (services, configuration) => services.AddRetention(configuration))
+        .Add<VerificationOptions>(
+            "Verification",
+            static (services, configuration) => services.AddVerification(configuration),
+            new ScheduleKeys("verify", "Schedule", "TimeZone", JobKind.Verify))
         .AddSource<PostgresOptions>(
             "Postgres",
             PostgresServices.Source,

@@ -10,6 +10,9 @@ internal sealed class ArchiveFiles(FileDigest digest, string? tablespaceOid) : I
     private TarEntry entry;
     private uint crc;
 
+    /// <summary>The tablespace of an archive's name: 16385 of <c>16385.tar</c>, null of <c>base.tar</c>.</summary>
+    public static string? TablespaceOf(string archive) => archive == "base.tar" ? null : archive.Split('.')[0];
+
     /// <summary>The name in the server's manifest of a file in an archive.</summary>
     public static string ManifestName(string? tablespaceOid, string name) => tablespaceOid is null ? name : $"pg_tblspc/{tablespaceOid}/{name}";
 

@@ -19,16 +19,33 @@ internal sealed class FileDigest
         Span<byte> hash = stackalloc byte[32];
         var text = Encoding.UTF8.GetBytes($"{name}\n{bytes}\n{crc32c:x8}");
         SHA256.HashData(text, hash);
-        ulong carry = 0;
+        Span<ulong> words = stackalloc ulong[4];
         for (var i = 0; i < 4; i++)
         {
-            var total = (UInt128)sum[i] + BinaryPrimitives.ReadUInt64LittleEndian(hash[(i * 8)..]) + carry;
-            sum[i] = (ulong)total;
-            carry = (ulong)(total >> 64);
+            words[i] = BinaryPrimitives.ReadUInt64LittleEndian(hash[(i * 8)..]);
         }
 
+        AddToSum(words);
         Files++;
     }
 
+    /// <summary>Adds all files of another set.</summary>
+    public void Add(FileDigest other)
+    {
+        AddToSum(other.sum);
+        Files += other.Files;
+    }
+
     public bool Equals(FileDigest other) => Files == other.Files && sum.AsSpan().SequenceEqual(other.sum);
+
+    private void AddToSum(ReadOnlySpan<ulong> words)
+    {
+        ulong carry = 0;
+        for (var i = 0; i < 4; i++)
+        {
+            var total = (UInt128)sum[i] + words[i] + carry;
+            sum[i] = (ulong)total;
+            carry = (ulong)(total >> 64);
+        }
+    }
 }

@@ -3,13 +3,14 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using NLDS.BackupAgent.Repository.Verification;
 
 namespace NLDS.BackupAgent.Postgres.Archive;
 
 /// <summary>
 /// Reads the server's <c>backup_manifest</c> (manual, chapter "Backup Manifest Format") as it passes, in constant memory, and digests the files that it lists.
 /// </summary>
-internal sealed class ServerManifest : IDisposable
+internal sealed class ServerManifest : IContentCheck, IDisposable
 {
     /// <summary>The longest single file entry: a path of PostgreSQL's MAXPGPATH in hexadecimal and its fixed fields.</summary>
     private const int MaximumPending = 64 << 10;

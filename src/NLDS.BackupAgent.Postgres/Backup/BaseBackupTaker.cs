@@ -118,7 +118,7 @@ internal sealed partial class BaseBackupTaker(
                     case BaseBackupEventKind.ArchiveStart:
                         await EndObjectAsync(cancellationToken);
                         writer = session.BeginObject(received.ArchiveName!);
-                        tar = new TarScanner(new ArchiveFiles(sent, OidOf(received.ArchiveName!)));
+                        tar = new TarScanner(new ArchiveFiles(sent, ArchiveFiles.TablespaceOf(received.ArchiveName!)));
                         break;
                     case BaseBackupEventKind.ManifestStart:
                         await EndObjectAsync(cancellationToken);
@@ -147,8 +147,6 @@ internal sealed partial class BaseBackupTaker(
                 await writer.DisposeAsync();
             }
         }
-
-        private static string? OidOf(string archive) => archive == "base.tar" ? null : archive[..archive.IndexOf('.', StringComparison.Ordinal)];
 
         private async ValueTask TakeAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
         {

@@ -122,8 +122,8 @@ internal sealed partial class WalCoverage(
     {
         var identity = await catalog.RequireIdentityAsync(cancellationToken);
         var size = new WalSegmentSize(identity.WalSegmentBytes);
-        var inventory = await catalog.OpenLog(size).ReadInventoryAsync(cancellationToken);
         var first = size.RoundDown(start).Value;
+        var inventory = await catalog.OpenLog(size).ReadInventoryFromAsync(WalNaming.Lineage(startTimeline), first, cancellationToken);
         if (startTimeline == endTimeline)
         {
             return inventory.Cover(WalNaming.Lineage(endTimeline), first, end.Value).End >= end.Value;

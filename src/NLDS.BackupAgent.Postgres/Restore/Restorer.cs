@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Postgres.Archive;
@@ -111,12 +110,12 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
     private async Task<Dictionary<string, byte[]>> UnpackAsync(
         PostgresRestorePlan plan, BackupObject content, FileDigest digest, FileOwner owner, Action<int> report, CancellationToken cancellationToken)
     {
-        var oid = content.Name == "base.tar" ? null : content.Name[..content.Name.IndexOf('.', StringComparison.Ordinal)];
+        var oid = ArchiveFiles.TablespaceOf(content.Name);
         var directory = oid is null ? plan.TargetDirectory : plan.TablespaceDirectories[oid];
         using var unpacker = new Unpacker(directory, oid, digest, owner);
         var tar = new TarScanner(unpacker);
         await using var source = repository.OpenRead(content, ContentProof.Stored);
-        await ReadAheadAsync(
+        await ReadingAhead.FeedAsync(
             source,
             bytes =>
             {
@@ -128,42 +127,12 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
         return unpacker.KeptBack;
     }
 
-    /// <summary>Decodes on one thread while another writes files.</summary>
-    private static async Task ReadAheadAsync(Stream source, BytesConsumer consume, CancellationToken cancellationToken)
-    {
-        const int size = 512 << 10;
-        var (current, next) = (ArrayPool<byte>.Shared.Rent(size), ArrayPool<byte>.Shared.Rent(size));
-        var reading = FillAsync(source, current, cancellationToken);
-        try
-        {
-            while (await reading is var count && count > 0)
-            {
-                var filled = current;
-                (current, next) = (next, current);
-                var target = current;
-                reading = Task.Run(() => FillAsync(source, target, cancellationToken), CancellationToken.None);
-                consume(filled.AsSpan(0, count));
-            }
-        }
-        finally
-        {
-            await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            ArrayPool<byte>.Shared.Return(current);
-            ArrayPool<byte>.Shared.Return(next);
-        }
-    }
-
-    private delegate void BytesConsumer(ReadOnlySpan<byte> bytes);
-
-    private static async Task<int> FillAsync(Stream source, byte[] buffer, CancellationToken cancellationToken) =>
-        await source.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
-
     private async Task RequireManifestAsync(PostgresRestorePlan plan, FileDigest unpacked, CancellationToken cancellationToken)
     {
         var content = plan.Backup.Sealed.Manifest.Objects.Single(o => o.Name == BaseBackupTaker.ServerManifestName);
         using var manifest = new ServerManifest();
         await using var source = repository.OpenRead(content, ContentProof.Stored);
-        await ReadAheadAsync(source, manifest.Feed, cancellationToken);
+        await ReadingAhead.FeedAsync(source, manifest.Feed, cancellationToken);
         manifest.Complete();
         if (!manifest.Files.Equals(unpacked))
         {

@@ -57,6 +57,7 @@ internal sealed record WalPath(TimelineHistory History, IReadOnlyList<WalFile> F
     }
 
     /// <summary>History files that must be there, because there is log of their timeline, and are not.</summary>
+    /// <param name="inventory">A whole one: a listing that begins later leaves files out.</param>
     public static IEnumerable<string> MissingHistories(LogInventory inventory) => inventory.Pieces
         .Select(p => WalNaming.Timeline(p.Lineage))
         .Append(inventory.Confirmation is { } confirmed ? WalNaming.Timeline(confirmed.Lineage) : 1)

@@ -78,12 +78,22 @@ internal sealed record TailStart(uint Timeline, Lsn Start, Lsn Frontier, bool Is
             : start;
     }
 
+    /// <summary>
+    /// Does the end of the log tell enough to decide by? Not when the server's history has nothing to do with the timeline that it begins on: then it may continue
+    /// an older one.
+    /// </summary>
+    public static bool IsToldBy(LogInventory end, TimelineHistory history) => end.From is not { } from || history.Contains(WalNaming.Timeline(from.Lineage));
+
     /// <summary>The end of the first run without a hole; recorded gaps and what retention removed are stepped over, any other hole ends it.</summary>
     public static Lsn FindFrontier(LogInventory inventory, uint timeline)
     {
         var lineage = WalNaming.Lineage(timeline);
+
+        // Of what lies before a listing's beginning only chunks that somebody left behind and old gaps are in it.
+        var listedFrom = inventory.From is { } from && from.Lineage == lineage ? from.Position : 0;
         var position = inventory.Pieces.Where(p => p.Lineage == lineage).Select(p => p.Range.Start)
-            .Concat(inventory.Gaps.Where(g => g.Lineage == lineage).Select(g => g.Start)).Min();
+            .Concat(inventory.Gaps.Where(g => g.Lineage == lineage).Select(g => g.Start))
+            .Where(start => start >= listedFrom).Min();
         while (true)
         {
             var end = inventory.Cover(lineage, position).End;

@@ -24,6 +24,8 @@ internal sealed partial class WalTail(
     /// <summary>A start that a server refused because the overlap is gone; the next attempt goes without.</summary>
     private TailStart? refusedOverlap;
 
+    private bool hasReadAll;
+
     internal TailTiming Timing { get; init; } = TailTiming.Default;
 
     public TailState State { get; } = new(clock);
@@ -117,7 +119,7 @@ internal sealed partial class WalTail(
         await archive.PrepareAsync(stopping);
         var lineage = await ServerLineage.ReadAsync(connection, server, stopping);
         var history = lineage.History;
-        var inventory = await archive.ReadInventoryAsync(stopping);
+        var inventory = await ReadInventoryAsync(archive, history, stopping);
 
         // Before there is a slot: a copy that is refused would keep its WAL for nobody until its disk is full.
         await guard.RequireAsync(lineage, archive, inventory, stopping);
@@ -164,6 +166,22 @@ internal sealed partial class WalTail(
             await another.DropSlotAsync(options.Slot, stopping);
             return TimeSpan.Zero;
         }
+    }
+
+    /// <summary>
+    /// All of the log when this process begins, so that a hole in it is filled while the server still has the WAL; after that its end is enough, and a year's log is
+    /// not listed each time that a connection is lost.
+    /// </summary>
+    private async Task<LogInventory> ReadInventoryAsync(LogArchive archive, TimelineHistory history, CancellationToken cancellationToken)
+    {
+        if (hasReadAll && await archive.ReadEndAsync(cancellationToken) is var end && TailStart.IsToldBy(end, history))
+        {
+            return end;
+        }
+
+        var all = await archive.ReadInventoryAsync(cancellationToken);
+        hasReadAll = true;
+        return all;
     }
 
     private async Task<TimeSpan> StreamAsync(

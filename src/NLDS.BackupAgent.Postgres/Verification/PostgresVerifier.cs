@@ -1,325 +1,150 @@
-using System.Text;
-using NLDS.BackupAgent.Postgres.Archive;
 using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Retention;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
-using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Verification;
 
 namespace NLDS.BackupAgent.Postgres.Verification;
 
-/// <summary>Reads everything back: archives against their manifests and the server's, each piece of log against its seal and its records' checksums.</summary>
-internal sealed class PostgresVerifier(BackupRepository repository, PostgresCatalog catalog)
+/// <summary>
+/// Reads everything back: archives against their manifests and the server's, each piece of log against its seal and its records' checksums, and what lies beside.
+/// What is found is priced at the end, when all of it is known.
+/// </summary>
+internal sealed class PostgresVerifier(BackupRepository repository, PostgresCatalog catalog, TimeProvider clock)
 {
+    /// <summary>A tail writes its first confirmation within seconds; a base backup older than this has one beside it.</summary>
+    private static readonly TimeSpan UntilConfirmed = TimeSpan.FromMinutes(1);
+
+    private static readonly string[] OtherDocuments = ["keys/", "journal/", "postgres/wal/plain.json", "postgres/lease/", "postgres/adopted/", "postgres/verified/"];
+
     public async Task<VerifyReport> VerifyAsync(VerifyScope scope, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
+        await repository.RequireKeysAsync(cancellationToken);
         var identity = await catalog.RequireIdentityAsync(cancellationToken);
         var size = new WalSegmentSize(identity.WalSegmentBytes);
         var archive = catalog.OpenLog(size);
-        var run = new Run(progress);
-        var backups = await ChooseAsync(scope, run, cancellationToken);
-        foreach (var backup in backups)
-        {
-            await VerifyBackupAsync(backup, run, cancellationToken);
-        }
+        var run = new VerificationRun(PostgresCatalog.Source, scope, progress, clock);
+        var backups = await new BackupVerifier(repository, PostgresCatalog.Layout, BaseBackupTaker.ServerManifestName)
+            .VerifyAsync(_ => new BaseBackupCheck(), run, cancellationToken);
+        var (bases, damage) = ReadDetails(backups);
 
-        try
-        {
-            var inventory = await archive.ReadInventoryAsync(cancellationToken);
-            await VerifyLogAsync(archive, inventory, backups, scope == VerifyScope.All, size, run, cancellationToken);
-        }
-        catch (NotRestorableException damage)
-        {
-            run.Damage.Add(new DamageFinding("postgres/wal", damage.Message, "no restore to a moment after a base backup can be planned"));
-        }
+        var records = new List<DamagedRecord>();
+        var points = new List<LogMark>();
+        var inventory = await archive.ReadInventoryAsync(records, cancellationToken);
+        var log = await new LogVerifier(repository, PostgresCatalog.Source, archive).VerifyAsync(
+            inventory, From(scope, bases, backups, size), (lineage, start) => WalCheck.Begin(lineage, start, size, points.Add), run, cancellationToken);
+        var beside = await new WalRecords(archive, run).VerifyAsync(log.Inventory, records, points, cancellationToken);
+        RequireConfirmation(archive, log.Inventory, records, backups.All, run);
+        RequirePlainReach(archive, log.Inventory, run);
 
-        return new VerifyReport(PostgresCatalog.Source, run.Objects, run.StoredBytes, run.ContentBytes, run.Damage);
+        var faults = Faults(log, bases, beside, size);
+        var lost = bases.Where(b => damage.Any(d => d.IsLost && d.Id == b.Sealed.Id)).ToList();
+        await PriceAsync(new DamageCosts(archive, log.Inventory, Newest(log.Inventory, beside), bases, lost, faults), bases, damage, faults, run, cancellationToken);
+        var documents = new DocumentVerifier(repository);
+        await documents.RequireKeysAsync(backups.All, run, cancellationToken);
+        await documents.VerifyAsync(OtherDocuments, run, cancellationToken);
+        return run.Report();
     }
 
-    private async Task<IReadOnlyList<BaseBackup>> ChooseAsync(VerifyScope scope, Run run, CancellationToken cancellationToken)
+    private static (IReadOnlyList<BaseBackup> Bases, IReadOnlyList<BackupDamage> Damage) ReadDetails(VerifiedBackups backups)
     {
-        var all = await catalog.ListBackupsAsync(cancellationToken);
-        run.Damage.AddRange(all.Damaged.Select(d => new DamageFinding(d.Manifest, d.Reason, $"base backup {d.Id} cannot be restored")));
-
-        if (scope == VerifyScope.All)
-        {
-            return all;
-        }
-
-        if (scope == VerifyScope.Latest)
-        {
-            return [.. all.TakeLast(1)];
-        }
-
-        return all.Where(b => b.Sealed.Id.ToString() == scope.BackupId).ToList() is { Count: 1 } one
-            ? one
-            : throw new UsageException($"There is no base backup '{scope.BackupId}'. Those there are: {string.Join(", ", all.Select(b => b.Sealed.Id))}.");
-    }
-
-    private async Task VerifyBackupAsync(BaseBackup backup, Run run, CancellationToken cancellationToken)
-    {
-        var archives = new FileDigest();
-        using var manifest = new ServerManifest();
-        var sound = true;
-        foreach (var content in backup.Sealed.Manifest.Objects)
+        var bases = new List<BaseBackup>();
+        var damage = backups.Damage.ToList();
+        foreach (var backup in backups.All)
         {
             try
             {
-                await using var source = repository.OpenRead(content, ContentProof.StoredAndContent);
-                await ReadAsync(source, Consumer(content, archives, manifest), run, cancellationToken);
-                run.Objects++;
-                run.StoredBytes += content.StoredBytes;
+                bases.Add(PostgresCatalog.Read(backup));
             }
-            catch (Exception damage) when (damage is NotRestorableException or InvalidDataException)
+            catch (NotRestorableException unreadable)
             {
-                if (!await repository.ExistsAsync(PostgresCatalog.Layout, backup.Sealed.Id, cancellationToken))
-                {
-                    // Retention has begun to remove it since it was listed.
-                    return;
-                }
-
-                sound = false;
-                run.Damage.Add(new DamageFinding(content.Key, damage.Message, $"base backup {backup.Sealed.Id} cannot be restored"));
+                damage.Add(new BackupDamage(backup.Id, PostgresCatalog.NameOfManifest(backup.Id), unreadable.Message, IsLost: true));
             }
         }
 
-        if (sound && !manifest.Files.Equals(archives))
+        return (bases, damage);
+    }
+
+    /// <summary>Everything, or the log that the backups in scope need.</summary>
+    private static ulong From(VerifyScope scope, IReadOnlyList<BaseBackup> bases, VerifiedBackups backups, WalSegmentSize size)
+    {
+        var wanted = bases.Where(b => backups.InScope.Contains(b.Sealed)).ToList();
+        return scope.BackupId == VerifyScope.All.BackupId || wanted.Count == 0 ? 0 : size.RoundDown(wanted.Min(b => b.Start)).Value;
+    }
+
+    private static List<WalFault> Faults(
+        VerifiedLog log, IReadOnlyList<BaseBackup> bases, IReadOnlyDictionary<uint, TimelineHistory> histories, WalSegmentSize size)
+    {
+        List<WalFault> faults =
+        [
+            .. log.Damage.Select(d => new WalFault(d.Piece.Name, d.What, d.Piece.Lineage, d.Piece.Range)),
+            .. WalContinuity.Holes(log.Inventory),
+            .. WalContinuity.Vanished(log.Inventory),
+            .. histories.Values.SelectMany(history => WalContinuity.BeforeTimeline(log.Inventory, history, size)),
+        ];
+
+        // A hole that was named already is not named again for each backup that it spoils.
+        faults.AddRange(bases
+            .SelectMany(backup => WalContinuity.BeforeConsistency(log.Inventory, backup))
+            .Where(reach => !faults.Any(f => f.Lineage == reach.Lineage && f.Range.Start < reach.Range.End && f.Range.End > reach.Range.Start)));
+        return faults;
+    }
+
+    /// <summary>The line of history that the newest timeline goes back to; without its file nothing is known of its ancestors.</summary>
+    private static TimelineHistory Newest(LogInventory inventory, IReadOnlyDictionary<uint, TimelineHistory> histories)
+    {
+        var timeline = inventory.Pieces.Count > 0 ? WalPath.NewestTimeline(inventory) : 1;
+        return histories.TryGetValue(timeline, out var history) ? history : TimelineHistory.WithoutAncestors(timeline);
+    }
+
+    /// <summary>The confirmation is the one object that nothing refers to; without it nobody would notice that the newest WAL has vanished.</summary>
+    private void RequireConfirmation(
+        LogArchive archive, LogInventory inventory, List<DamagedRecord> damaged, IReadOnlyList<SealedBackup> backups, VerificationRun run)
+    {
+        if (inventory.Confirmation is null && inventory.Pieces.Count > 0 && !damaged.Any(d => d.Key == archive.NameOfConfirmation)
+            && backups.Any(b => b.Manifest.Ended < clock.GetUtcNow() - UntilConfirmed))
         {
-            run.Damage.Add(new DamageFinding(
-                backup.Sealed.Manifest.Objects[0].Key, "its files are not those of the server's manifest", $"base backup {backup.Sealed.Id} cannot be restored"));
+            run.Add(new DamageFinding(
+                archive.NameOfConfirmation, "is missing from the repository", "moments after the last commit cannot be restored to by their time; a running agent writes it again"));
         }
     }
 
-    private static (BytesConsumer Take, Action Complete) Consumer(BackupObject content, FileDigest archives, ServerManifest manifest)
+    /// <summary>With a key, it is written down once how far the log without it reaches; and nothing that reaches further is believed.</summary>
+    private static void RequirePlainReach(LogArchive archive, LogInventory inventory, VerificationRun run)
     {
-        if (content.Name == BaseBackupTaker.ServerManifestName)
+        if (!inventory.HasPlainReach && inventory.Pieces.Any(p => p.IsEncrypted))
         {
-            return (manifest.Feed, manifest.Complete);
+            run.Add(new DamageFinding(
+                archive.NameOfPlainReach, "is missing from the repository", "what is not encrypted cannot be restored; an agent that is started with the key writes it again"));
         }
 
-        var oid = content.Name == "base.tar" ? null : content.Name[..content.Name.IndexOf('.', StringComparison.Ordinal)];
-        var tar = new TarScanner(new ArchiveFiles(archives, oid));
-        return (tar.Feed, tar.RequireComplete);
+        foreach (var piece in inventory.Strange)
+        {
+            run.Add(new DamageFinding(
+                piece.Name, "is not encrypted and was not there when encryption was turned on", "nothing: it is never read. Find out who can write to the store"));
+        }
     }
 
-    private static async Task ReadAsync(Stream source, (BytesConsumer Take, Action Complete) consumer, Run run, CancellationToken cancellationToken)
+    private static async Task PriceAsync(
+        DamageCosts costs, IReadOnlyList<BaseBackup> bases, IReadOnlyList<BackupDamage> damage, IReadOnlyList<WalFault> faults, VerificationRun run, CancellationToken cancellationToken)
     {
-        var buffer = new byte[256 << 10];
-        while (await source.ReadAsync(buffer, cancellationToken) is var count && count > 0)
+        foreach (var found in damage)
         {
-            consumer.Take(buffer.AsSpan(0, count));
-            run.Read(count);
-        }
-
-        consumer.Complete();
-    }
-
-    /// <summary>Each lineage from the oldest backup on it, or from its first piece: no hole, and every piece sound.</summary>
-    private static async Task VerifyLogAsync(
-        LogArchive archive, LogInventory inventory, IReadOnlyList<BaseBackup> backups, bool everything, WalSegmentSize size, Run run, CancellationToken cancellationToken)
-    {
-        foreach (var backup in backups)
-        {
-            RequireReach(inventory, backup, size, run);
-        }
-
-        var from = everything || backups.Count == 0 ? 0 : size.RoundDown(backups.Min(b => b.Start)).Value;
-        foreach (var lineage in inventory.Pieces.Where(p => p.Range.End > from).GroupBy(p => p.Lineage))
-        {
-            var pieces = lineage.OrderBy(p => p.Range.Start).ThenByDescending(p => p.Range.End).ToList();
-            RequireNoHoles(pieces, inventory, run);
-            WalScanner? scanner = null;
-            var position = pieces[0].Range.Start;
-            foreach (var piece in pieces)
+            run.Add(found switch
             {
-                if (scanner is null || piece.Range.Start > position || scanner.Fault is not null)
-                {
-                    scanner = piece.Range.Start % 8192 == 0 ? new WalScanner(piece.Range.Start, (uint)size.Bytes, verifyChecksums: true) : null;
-                    position = piece.Range.Start;
-                }
-
-                if (await VerifyPieceAsync(archive, piece, scanner, run, cancellationToken))
-                {
-                    position = Math.Max(position, piece.Range.End);
-                }
-                else
-                {
-                    scanner = null;
-                }
-            }
+                { IsLost: false } => new DamageFinding(found.Subject, found.What, $"none: base backup {found.Id} can be restored all the same"),
+                _ when bases.FirstOrDefault(b => b.Sealed.Id == found.Id) is { } backup => await costs.PriceAsync(backup, found.Subject, found.What, cancellationToken),
+                _ => new DamageFinding(found.Subject, found.What, $"base backup {found.Id} cannot be restored"),
+            });
         }
 
-        run.Damage.AddRange(inventory.Strange.Select(piece => new DamageFinding(
-            piece.Name, "is not encrypted and was not there when encryption was turned on", "nothing: it is never read. Find out who can write to the store")));
-        RequireConfirmed(inventory, run);
-        await VerifyBesideLogAsync(archive, inventory, run, cancellationToken);
-    }
-
-    /// <summary>What was durable once is still there.</summary>
-    private static void RequireConfirmed(LogInventory inventory, Run run)
-    {
-        if (inventory.Confirmation is { } confirmed
-            && inventory.Pieces.Where(p => p.Lineage == confirmed.Lineage).Max(p => (ulong?)p.Range.End) is var end
-            && !(end >= confirmed.Position))
+        foreach (var fault in faults)
         {
-            run.Damage.Add(new DamageFinding(
-                $"WAL before {new Lsn(confirmed.Position)} on timeline {confirmed.Lineage}",
-                $"was durable at {confirmed.AsOf.UtcDateTime:O} and is missing from the repository",
-                "the newest commits cannot be restored"));
-        }
-    }
-
-    /// <summary>Timeline histories, the joints between timelines, and named moments.</summary>
-    private static async Task VerifyBesideLogAsync(LogArchive archive, LogInventory inventory, Run run, CancellationToken cancellationToken)
-    {
-        foreach (var missing in WalPath.MissingHistories(inventory))
-        {
-            run.Damage.Add(new DamageFinding($"postgres/wal/{missing}", "is missing from the repository", "no restore can follow its timeline"));
-        }
-
-        foreach (var name in inventory.Files.Keys.Order(StringComparer.Ordinal))
-        {
-            if (TimelineHistory.TryParseFileName(name, out var timeline))
-            {
-                await VerifyHistoryAsync(archive, inventory, name, timeline, run, cancellationToken);
-            }
-        }
-
-        try
-        {
-            await foreach (var _ in archive.ReadMarksAsync(cancellationToken))
-            {
-                run.Objects++;
-            }
-        }
-        catch (NotRestorableException damage)
-        {
-            run.Damage.Add(new DamageFinding("postgres/wal/marks", damage.Message, "restore points cannot be found by name"));
-        }
-    }
-
-    private static async Task VerifyHistoryAsync(
-        LogArchive archive, LogInventory inventory, string name, uint timeline, Run run, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var history = TimelineHistory.Parse(timeline, Encoding.UTF8.GetString(await archive.ReadFileAsync(name, cancellationToken)));
-            run.Objects++;
-            var parent = WalNaming.Lineage(history.Ancestors[^1].Timeline);
-            var first = inventory.Pieces.Where(p => p.Lineage == WalNaming.Lineage(timeline)).Min(p => (ulong?)p.Range.Start);
-            var before = inventory.Pieces.Where(p => p.Lineage == parent && p.Range.Start < history.Start.Value).Max(p => (ulong?)p.Range.End);
-            var child = archive.Naming.SegmentAt(history.Start.Value).Start;
-            if (before < first && !PrunedWal.ExplainsJoint(inventory.Pruned, parent, WalNaming.Lineage(timeline), child, before.Value, first.Value))
-            {
-                run.Damage.Add(new DamageFinding(
-                    $"WAL from {new Lsn(before.Value)} to {new Lsn(first.Value)}",
-                    $"is missing from the repository, where timeline {timeline} follows {history.Ancestors[^1].Timeline}",
-                    $"no restore to timeline {timeline} from a backup before it"));
-            }
-        }
-        catch (Exception damage) when (damage is FormatException or ArgumentOutOfRangeException)
-        {
-            run.Damage.Add(new DamageFinding($"postgres/wal/{name}", damage.Message, $"no restore can follow timeline {timeline}"));
-        }
-    }
-
-    private static async Task<bool> VerifyPieceAsync(
-        LogArchive archive, LogPiece piece, WalScanner? scanner, Run run, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await using var sink = scanner is null ? Stream.Null : Scanning(scanner, piece);
-            var seal = await archive.CopyAsync(piece, sink, cancellationToken);
-            run.Objects++;
-            run.StoredBytes += piece.StoredBytes;
-            run.Read((long)piece.Range.Length);
-            if (scanner?.Fault is { } fault)
-            {
-                throw new NotRestorableException($"The object '{piece.Name}' holds WAL that makes no sense at {fault}.");
-            }
-
-            return seal.End == piece.Range.End;
-        }
-        catch (NotRestorableException damage)
-        {
-            if (await archive.IsRemovedAsync(piece, cancellationToken))
-            {
-                return false;
-            }
-
-            run.Damage.Add(new DamageFinding(
-                piece.Name, damage.Message, $"no restore to a position behind {new Lsn(piece.Range.Start)} on timeline {piece.Lineage} from a backup before it"));
-            return false;
-        }
-    }
-
-    private static WalScanStream Scanning(WalScanner scanner, LogPiece piece)
-    {
-        var sink = new WalScanStream(scanner, new Lsn(ulong.MaxValue));
-        sink.Begin(new Lsn(piece.Range.Start));
-        return sink;
-    }
-
-    private static void RequireNoHoles(List<LogPiece> pieces, LogInventory inventory, Run run)
-    {
-        var end = pieces[0].Range.End;
-        foreach (var piece in pieces)
-        {
-            if (piece.Range.Start > end && !inventory.Pruned.Explains(piece.Lineage, end, piece.Range.Start)
-                && !inventory.Gaps.Any(g => g.Lineage == piece.Lineage && g.Start <= end && g.End >= piece.Range.Start))
-            {
-                run.Damage.Add(new DamageFinding(
-                    $"WAL from {new Lsn(end)} to {new Lsn(piece.Range.Start)} on timeline {piece.Lineage}",
-                    "is missing from the repository, and no gap was recorded",
-                    $"no restore to a position between {new Lsn(end)} and the end of the next base backup"));
-            }
-
-            end = Math.Max(end, piece.Range.End);
-        }
-    }
-
-    private static void RequireReach(LogInventory inventory, BaseBackup backup, WalSegmentSize size, Run run)
-    {
-        var lineage = WalNaming.Lineage(backup.Details.EndTimeline);
-        var first = backup.Details.StartTimeline == backup.Details.EndTimeline
-            ? size.RoundDown(backup.Start).Value
-            : inventory.Pieces.Where(p => p.Lineage == lineage).Min(p => (ulong?)p.Range.Start) ?? 0;
-        var end = inventory.Cover(lineage, first).End;
-        if (end < backup.End.Value)
-        {
-            run.Damage.Add(new DamageFinding(
-                $"WAL from {new Lsn(end)} to {backup.End} on timeline {lineage}",
-                "is missing from the repository",
-                $"base backup {backup.Sealed.Id} cannot be made consistent"));
-        }
-    }
-
-    private delegate void BytesConsumer(ReadOnlySpan<byte> bytes);
-
-    private sealed class Run(IProgress<TransferProgress> progress)
-    {
-        private const long ReportEvery = 16 << 20;
-
-        public List<DamageFinding> Damage { get; } = [];
-
-        public int Objects { get; set; }
-
-        public long StoredBytes { get; set; }
-
-        public long ContentBytes { get; private set; }
-
-        public void Read(long count)
-        {
-            var before = ContentBytes;
-            ContentBytes += count;
-            if (ContentBytes / ReportEvery != before / ReportEvery)
-            {
-                progress.Report(new TransferProgress("verify", ContentBytes, null));
-            }
+            run.Add(await costs.PriceAsync(fault, cancellationToken));
         }
     }
 }

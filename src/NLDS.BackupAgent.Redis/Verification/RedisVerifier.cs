@@ -24,7 +24,7 @@ internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog ca
         try
         {
             var archive = catalog.OpenLog();
-            await VerifyStreamAsync(archive, await archive.ReadInventoryAsync(cancellationToken), bases, scope == VerifyScope.All, run, cancellationToken);
+            await VerifyStreamAsync(archive, await archive.ReadInventoryAsync(cancellationToken), bases, scope.BackupId == VerifyScope.All.BackupId, run, cancellationToken);
         }
         catch (NotRestorableException damage)
         {
@@ -38,12 +38,12 @@ internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog ca
     {
         var all = await catalog.ListBasesAsync(cancellationToken);
         run.Damage.AddRange(all.Damaged.Select(d => new DamageFinding(d.Manifest, d.Reason, $"backup {d.Id} cannot be restored")));
-        if (scope == VerifyScope.All)
+        if (scope.BackupId == VerifyScope.All.BackupId)
         {
             return all;
         }
 
-        if (scope == VerifyScope.Latest)
+        if (scope.BackupId == VerifyScope.Latest.BackupId)
         {
             return [.. all.TakeLast(1)];
         }

@@ -6,4 +6,13 @@ public sealed record SealedBackup(BackupId Id, BackupManifest Manifest)
     public long ContentBytes => Manifest.Objects.Sum(o => o.ContentBytes);
 
     public long StoredBytes => Manifest.Objects.Sum(o => o.StoredBytes);
+
+    /// <summary>When it was last read back whole and found sound; null when it never was, or the proof is not of this manifest.</summary>
+    public DateTimeOffset? VerifiedAt { get; init; }
+
+    /// <summary>A hold lies beside it: no policy removes it.</summary>
+    public bool IsHeld { get; init; }
+
+    /// <summary>What the manifest says of itself; null for a backup that this process has just sealed.</summary>
+    internal string? ManifestSha256 { get; init; }
 }

@@ -29,6 +29,9 @@ public sealed record SnapshotLayout(string Source, string Prefix, char Separator
     /// <summary>Says that retention removes the backup, and what belongs to it; the last of its objects to go.</summary>
     internal ObjectKey Tombstone(BackupId id) => Key(id, TombstoneName);
 
+    /// <summary>Says that the backup was read back; a register.</summary>
+    internal ObjectKey Proof(BackupId id) => Key(id, ProofName);
+
     internal ObjectKey Key(BackupId id, string name) => new($"{Prefix}{id}{Separator}{name}");
 
     /// <summary>What all keys of one backup begin with.</summary>

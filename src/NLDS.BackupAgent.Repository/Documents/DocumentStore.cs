@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Encryption;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
@@ -61,13 +62,25 @@ internal sealed class DocumentStore(IObjectStore store, Keyring? keys = null)
 
     /// <exception cref="ObjectNotFoundException">The store said that it is absent.</exception>
     /// <exception cref="NotRestorableException">It is damaged, or not written by a holder of the key.</exception>
-    public async Task<T> ReadAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    public async Task<T> ReadAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        (await ReadWithHashAsync(key, type, cancellationToken)).Document;
+
+    /// <summary>A document and the SHA-256 that it says of itself, by which others can refer to it.</summary>
+    /// <exception cref="ObjectNotFoundException">The store said that it is absent.</exception>
+    /// <exception cref="NotRestorableException">It is damaged, or not written by a holder of the key.</exception>
+    public async Task<(T Document, string Sha256)> ReadWithHashAsync<T>(ObjectKey key, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         var (document, bytes) = await ReadProvenAsync(key, type, cancellationToken);
         return await Trust.FindFaultAsync(key, bytes, ProvenDocument.FindAuthenticator(bytes), cancellationToken) is { } fault
             ? throw new NotRestorableException(fault)
-            : document;
+            : (document, ProvenDocument.HashIn(bytes));
     }
+
+    /// <summary>Proves a document of whatever kind.</summary>
+    /// <exception cref="ObjectNotFoundException">The store said that it is absent.</exception>
+    /// <exception cref="NotRestorableException">It is damaged.</exception>
+    public Task<JsonElement> RequireSoundAsync(ObjectKey key, CancellationToken cancellationToken) =>
+        ReadAsync(key, BackupJson.Default.JsonElement, cancellationToken);
 
     /// <summary>The document, or null when the store said that it is absent.</summary>
     /// <exception cref="NotRestorableException">It is damaged.</exception>

@@ -55,6 +55,10 @@ internal static class ProvenDocument
         return JsonSerializer.Deserialize(document, type) ?? throw new JsonException("It is empty.");
     }
 
+    /// <summary>The SHA-256 that a sound document says of itself.</summary>
+    public static string HashIn(ReadOnlySpan<byte> document) =>
+        Encoding.ASCII.GetString(document[^(End.Length + (2 * SHA256.HashSizeInBytes))..^End.Length]);
+
     /// <summary>Who says that he wrote it; null when nobody does. Nothing is proved by finding it.</summary>
     public static Authenticator? FindAuthenticator(ReadOnlySpan<byte> document) =>
         document.Length > ProofBytes ? Authenticator.Find(Authenticator.Form.Json, document[..^ProofBytes]) : null;

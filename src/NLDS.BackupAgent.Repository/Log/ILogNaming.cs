@@ -6,7 +6,9 @@ public interface ILogNaming
     /// <summary>The whole segment that <paramref name="position"/> lies in.</summary>
     LogRange SegmentAt(ulong position);
 
-    /// <summary>A whole segment's name, without the codec's suffix.</summary>
+    /// <summary>
+    /// A whole segment's name, without the codec's suffix. Names of one lineage sort (ordinally) as positions do, and before <c>gaps/</c>.
+    /// </summary>
     string Name(string lineage, LogRange segment);
 
     /// <summary>The reverse of <see cref="Name"/>; false for any other name.</summary>

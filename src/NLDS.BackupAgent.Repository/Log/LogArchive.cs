@@ -97,11 +97,45 @@ public sealed class LogArchive
     /// A listing is no snapshot, and a writer may be at work: the tail is listed before the rest, so that what left the tail meanwhile is found as the
     /// segment that took its place. The other way round such a segment would look like a hole.
     /// </remarks>
-    public async Task<LogInventory> ReadInventoryAsync(CancellationToken cancellationToken)
+    public Task<LogInventory> ReadInventoryAsync(CancellationToken cancellationToken) => ReadInventoryAsync(damaged: null, cancellationToken);
+
+    /// <summary>The same for somebody who reports damage instead of stopping at it.</summary>
+    /// <param name="damaged">Gets the records that cannot be relied on; without it the first of them is an exception.</param>
+    public Task<LogInventory> ReadInventoryAsync(ICollection<DamagedRecord>? damaged, CancellationToken cancellationToken) => ReadAsync(null, damaged, cancellationToken);
+
+    /// <summary>
+    /// The log from a position on, for somebody who knows that what lies before is there: a listing of a year's log takes seconds and tells him nothing. Lineages
+    /// whose names sort before this one's are left out.
+    /// </summary>
+    public Task<LogInventory> ReadInventoryFromAsync(string lineage, ulong position, CancellationToken cancellationToken) =>
+        ReadAsync(new LogStart(lineage, Naming.SegmentAt(position).Start), null, cancellationToken);
+
+    /// <summary>
+    /// The end of the log: from the segment before the confirmed position, up to which everything was durable once. The whole log where nothing was confirmed,
+    /// or nothing of what was confirmed is there.
+    /// </summary>
+    public async Task<LogInventory> ReadEndAsync(CancellationToken cancellationToken)
+    {
+        if (await FindConfirmationAsync(ConfirmationKey, cancellationToken) is { } confirmed)
+        {
+            var open = Naming.SegmentAt(confirmed.Position).Start;
+            var end = await ReadInventoryFromAsync(confirmed.Lineage, open > 0 ? open - 1 : 0, cancellationToken);
+            if (end.Pieces.Any(p => p.Lineage == confirmed.Lineage && p.Range.Start >= end.From!.Value.Position))
+            {
+                return end;
+            }
+        }
+
+        return await ReadInventoryAsync(cancellationToken);
+    }
+
+    private async Task<LogInventory> ReadAsync(LogStart? from, ICollection<DamagedRecord>? damaged, CancellationToken cancellationToken)
     {
         var pieces = new List<LogPiece>();
         var files = new Dictionary<string, long>();
         var gaps = new List<LogGap>();
+        var proofs = new List<string>();
+        var hasPlainReach = false;
         await foreach (var entry in store.ListAsync($"{folder}/{TailFolder}", null, cancellationToken))
         {
             if (ParseChunk(entry) is { } chunk)
@@ -110,15 +144,25 @@ public sealed class LogArchive
             }
         }
 
-        await foreach (var entry in store.ListAsync(folder + "/", null, cancellationToken))
+        await foreach (var entry in store.ListAsync(folder + "/", KeyBefore(from), cancellationToken))
         {
             var name = entry.Key.Value[(folder.Length + 1)..];
             if (name.StartsWith("gaps/", StringComparison.Ordinal))
             {
-                gaps.Add(await documents.ReadAsync(entry.Key, LogJson.Default.LogGap, cancellationToken));
+                if (await TryReadAsync(entry.Key, ReadGapAsync, damaged, cancellationToken) is { } gap)
+                {
+                    gaps.Add(gap);
+                }
             }
-            else if (name.Contains('/', StringComparison.Ordinal) || name.EndsWith(SealSuffix, StringComparison.Ordinal)
-                || name.EndsWith(DocumentStore.ChecksumSuffix, StringComparison.Ordinal) || name == PlainReachName)
+            else if (name.EndsWith(DocumentStore.ChecksumSuffix, StringComparison.Ordinal))
+            {
+                proofs.Add(name[..^DocumentStore.ChecksumSuffix.Length]);
+            }
+            else if (name == PlainReachName)
+            {
+                hasPlainReach = true;
+            }
+            else if (name.Contains('/', StringComparison.Ordinal) || name.EndsWith(SealSuffix, StringComparison.Ordinal))
             {
                 continue;
             }
@@ -132,19 +176,29 @@ public sealed class LogArchive
             }
         }
 
-        var (believed, strange) = await plainReach.PartAsync(pieces, cancellationToken);
+        var (believed, strange) = await PartAsync(pieces, damaged, cancellationToken);
         return new LogInventory
         {
+            From = from,
             Pieces = believed,
             Strange = strange,
             Gaps = gaps,
             Files = files,
-            Confirmation = await documents.FindRegisterAsync(ConfirmationKey, LogJson.Default.LogConfirmation, cancellationToken),
+            ProvenFiles = proofs,
+            HasPlainReach = hasPlainReach,
+            Confirmation = await TryReadAsync(ConfirmationKey, FindConfirmationAsync, damaged, cancellationToken),
 
             // Last: what was removed while the pieces were listed had been recorded before that.
             Pruned = await Pruned.ReadAsync(cancellationToken),
         };
     }
+
+    /// <summary>
+    /// A key that sorts before every name of the segment at a place and behind those of segments two before it: listings are in the order of keys, and names in
+    /// the order of the log. The folders of gaps and marks come behind all segments.
+    /// </summary>
+    private ObjectKey? KeyBefore(LogStart? from) =>
+        from is { Position: > 0 } start ? new ObjectKey($"{folder}/{Naming.Name(start.Lineage, Naming.SegmentAt(start.Position - 1))}") : null;
 
     /// <summary>The whole segment at <paramref name="position"/>, without a listing; null when the store said that it has none by any of its names.</summary>
     public async Task<LogPiece?> FindSegmentAsync(string lineage, ulong position, CancellationToken cancellationToken)
@@ -164,6 +218,10 @@ public sealed class LogArchive
 
         return null;
     }
+
+    /// <summary>Is a piece that was listed still there?</summary>
+    public async Task<bool> ExistsAsync(LogPiece piece, CancellationToken cancellationToken) =>
+        await store.HeadAsync(piece.Key, cancellationToken) is not null;
 
     /// <summary>The seal of a piece, by one small ranged read.</summary>
     /// <exception cref="NotRestorableException">The piece is missing, or its seal is damaged.</exception>
@@ -217,29 +275,40 @@ public sealed class LogArchive
         filesBeside.ReadAsync(new ObjectKey($"{folder}/{name}"), cancellationToken);
 
     /// <summary>Records a hole for ever. Recording the same hole again changes nothing.</summary>
-    public Task RecordGapAsync(LogGap gap, CancellationToken cancellationToken) => documents.PutAsync(
-        new ObjectKey($"{folder}/gaps/{gap.Lineage}-{gap.Start:x16}-{gap.End:x16}.json"), gap, LogJson.Default.LogGap, cancellationToken);
+    public Task RecordGapAsync(LogGap gap, CancellationToken cancellationToken) =>
+        documents.PutAsync(GapKey(gap), gap, LogJson.Default.LogGap, cancellationToken);
 
     /// <summary>Records a named moment. Recording the same one again changes nothing.</summary>
-    public Task RecordMarkAsync(LogMark mark, CancellationToken cancellationToken) => documents.PutAsync(
-        new ObjectKey($"{folder}/marks/{mark.Lineage}-{mark.Start:x16}.json"), mark, LogJson.Default.LogMark, cancellationToken);
+    public Task RecordMarkAsync(LogMark mark, CancellationToken cancellationToken) =>
+        documents.PutAsync(MarkKey(mark.Lineage, mark.Start), mark, LogJson.Default.LogMark, cancellationToken);
 
     /// <summary>All named moments in the order of the log.</summary>
-    public async IAsyncEnumerable<LogMark> ReadMarksAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public IAsyncEnumerable<LogMark> ReadMarksAsync(CancellationToken cancellationToken) => ReadMarksAsync(damaged: null, cancellationToken);
+
+    /// <summary>The same for somebody who reports damage instead of stopping at it.</summary>
+    public async IAsyncEnumerable<LogMark> ReadMarksAsync(
+        ICollection<DamagedRecord>? damaged, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var entry in store.ListAsync(MarksPrefix, null, cancellationToken))
         {
-            // One that retention removed after it was listed lay before everything that can be restored.
-            if (await documents.FindAsync(entry.Key, LogJson.Default.LogMark, cancellationToken) is { } mark)
+            if (await TryReadAsync(entry.Key, ReadMarkAsync, damaged, cancellationToken) is { } mark)
             {
                 yield return mark;
             }
         }
     }
 
-    /// <summary>Whether retention has removed a piece, or is about to, since it was listed.</summary>
-    public async Task<bool> IsRemovedAsync(LogPiece piece, CancellationToken cancellationToken) =>
-        (await Pruned.ReadAsync(cancellationToken)).Explains(piece.Lineage, piece.Range.Start, piece.Range.End);
+    /// <summary>Where the record of a named moment lies, for messages.</summary>
+    public string NameOfMark(string lineage, ulong start) => MarkKey(lineage, start).Value;
+
+    /// <summary>Where the confirmation lies, for messages.</summary>
+    public string NameOfConfirmation => ConfirmationKey.Value;
+
+    /// <summary>Where the word of how far the unencrypted log reaches lies, for messages.</summary>
+    public string NameOfPlainReach => NameOfFile(PlainReachName);
+
+    /// <summary>Where a small file beside the log lies, for messages.</summary>
+    public string NameOfFile(string name) => $"{folder}/{name}";
 
     /// <summary>Removes pieces whose bytes other pieces hold; a seal beside a piece goes after it, so that no piece is ever without its proof.</summary>
     public async Task RemoveAsync(IReadOnlyCollection<LogPiece> superfluous, CancellationToken cancellationToken)
@@ -291,6 +360,58 @@ public sealed class LogArchive
 
     /// <summary>The seal's own object, for a codec that has no place for a seal.</summary>
     internal static ObjectKey SealKey(ObjectKey piece) => new(piece.Value + SealSuffix);
+
+    private ObjectKey GapKey(LogGap gap) => new($"{folder}/gaps/{gap.Lineage}-{gap.Start:x16}-{gap.End:x16}.json");
+
+    private ObjectKey MarkKey(string lineage, ulong start) => new($"{folder}/marks/{lineage}-{start:x16}.json");
+
+    private async Task<LogGap?> ReadGapAsync(ObjectKey key, CancellationToken cancellationToken)
+    {
+        var gap = await documents.ReadAsync(key, LogJson.Default.LogGap, cancellationToken);
+        return GapKey(gap) == key ? gap : throw BelongsElsewhere(key);
+    }
+
+    private async Task<LogMark?> ReadMarkAsync(ObjectKey key, CancellationToken cancellationToken)
+    {
+        // One that retention removed after it was listed lay before everything that can be restored.
+        var mark = await documents.FindAsync(key, LogJson.Default.LogMark, cancellationToken);
+        return mark is null || MarkKey(mark.Lineage, mark.Start) == key ? mark : throw BelongsElsewhere(key);
+    }
+
+    private Task<LogConfirmation?> FindConfirmationAsync(ObjectKey key, CancellationToken cancellationToken) =>
+        documents.FindRegisterAsync(key, LogJson.Default.LogConfirmation, cancellationToken);
+
+    /// <summary>Without the word of who turned encryption on, the unencrypted pieces are looked at all the same by one who only reports.</summary>
+    private async Task<(IReadOnlyList<LogPiece> Believed, IReadOnlyList<LogPiece> Strange)> PartAsync(
+        IReadOnlyList<LogPiece> pieces, ICollection<DamagedRecord>? damaged, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await plainReach.PartAsync(pieces, cancellationToken);
+        }
+        catch (NotRestorableException damage) when (damaged is not null)
+        {
+            damaged.Add(new DamagedRecord(NameOfFile(PlainReachName), damage.Message));
+            return (pieces, []);
+        }
+    }
+
+    private static NotRestorableException BelongsElsewhere(ObjectKey key) => new($"The object '{key}' is damaged: what it records belongs under another name.");
+
+    private static async Task<T?> TryReadAsync<T>(
+        ObjectKey key, Func<ObjectKey, CancellationToken, Task<T?>> read, ICollection<DamagedRecord>? damaged, CancellationToken cancellationToken)
+        where T : class
+    {
+        try
+        {
+            return await read(key, cancellationToken);
+        }
+        catch (NotRestorableException damage) when (damaged is not null)
+        {
+            damaged.Add(new DamagedRecord(key.Value, damage.Message));
+            return null;
+        }
+    }
 
     private static string Suffix(Codec codec, bool isEncrypted) => codec.Suffix() + (isEncrypted ? Codecs.EncryptedSuffix : "");
 

@@ -10,6 +10,9 @@ public sealed record SourceListing(string Source, IReadOnlyList<SealedBackup> Ba
 {
     /// <summary>Backups whose manifest cannot be relied on.</summary>
     public IReadOnlyList<DamagedBackup> Damaged { get; init; } = [];
+
+    /// <summary>By a backup's id, why retention keeps it; null where no policy was asked.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>>? Kept { get; init; }
 }
 
 /// <summary>What a log allows.</summary>

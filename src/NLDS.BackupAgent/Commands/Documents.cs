@@ -12,6 +12,18 @@ internal sealed record CheckDocument(CheckVerdict Verdict, IReadOnlyList<CheckDo
 /// <summary>One sealed backup.</summary>
 internal sealed record BackupSummary(string Source, string Id, DateTimeOffset Began, DateTimeOffset Ended, long ContentBytes, long StoredBytes, int Objects)
 {
+    /// <summary><c>sealed</c>: it exists whole; <c>verified</c>: it was read back and was sound.</summary>
+    public string State => VerifiedAt is null ? "sealed" : "verified";
+
+    /// <summary>When it was last read back and found sound.</summary>
+    public DateTimeOffset? VerifiedAt { get; init; }
+
+    /// <summary>No policy removes it until it is released.</summary>
+    public bool Held { get; init; }
+
+    /// <summary>Why retention keeps it; null where no policy was asked.</summary>
+    public IReadOnlyList<string>? Kept { get; init; }
+
     public static BackupSummary Of(SealedBackup backup) => new(
         backup.Manifest.Source,
         backup.Id.ToString(),
@@ -19,7 +31,11 @@ internal sealed record BackupSummary(string Source, string Id, DateTimeOffset Be
         backup.Manifest.Ended,
         backup.ContentBytes,
         backup.StoredBytes,
-        backup.Manifest.Objects.Count);
+        backup.Manifest.Objects.Count)
+    {
+        VerifiedAt = backup.VerifiedAt,
+        Held = backup.IsHeld,
+    };
 }
 
 /// <summary>What <c>backup --json</c> prints.</summary>
@@ -31,6 +47,12 @@ internal sealed record BackupDocument(IReadOnlyList<BackupSummary> Backups, IRea
 /// <summary>What <c>list --json</c> prints.</summary>
 internal sealed record ListDocument(IReadOnlyList<ListDocument.Listing> Sources)
 {
+    public static Listing Of(SourceListing listing) => new(
+        listing.Source,
+        [.. listing.Backups.Select(backup => BackupSummary.Of(backup) with { Kept = listing.Kept?.GetValueOrDefault(backup.Id.ToString()) })],
+        listing.Damaged.ToDictionary(damaged => damaged.Id.ToString(), damaged => damaged.Reason),
+        listing.Log);
+
     /// <param name="Damaged">Ids of backups that cannot be restored, each with the reason.</param>
     internal sealed record Listing(string Source, IReadOnlyList<BackupSummary> Backups, IReadOnlyDictionary<string, string> Damaged, LogListing? Log);
 }

@@ -24,20 +24,19 @@ internal static class ListCommand
 
             if (parse.GetValue(json))
             {
-                session.Out.WriteLine(Report.Json(new ListDocument(
-                    [.. listings.Select(listing => new ListDocument.Listing(listing.Source, [.. listing.Backups.Select(BackupSummary.Of)], listing.Damaged.ToDictionary(d => d.Id.ToString(), d => d.Reason), listing.Log))])));
+                session.Out.WriteLine(Report.Json(new ListDocument([.. listings.Select(ListDocument.Of)])));
                 return ExitCode.Done;
             }
 
-            Print(listings, session.Out, session.Time.GetUtcNow());
+            Print([.. listings.Select(ListDocument.Of)], session.Out, session.Time.GetUtcNow());
             return ExitCode.Done;
         });
     }
 
-    private static void Print(List<SourceListing> listings, TextWriter output, DateTimeOffset now)
+    private static void Print(List<ListDocument.Listing> listings, TextWriter output, DateTimeOffset now)
     {
-        var table = new Table("SOURCE", "BACKUP", "AGE", "TOOK", "SIZE", "STORED");
-        foreach (var backup in listings.SelectMany(listing => listing.Backups).Select(BackupSummary.Of))
+        var table = new Table("SOURCE", "BACKUP", "AGE", "TOOK", "SIZE", "STORED", "STATE", "KEPT");
+        foreach (var backup in listings.SelectMany(listing => listing.Backups))
         {
             table.Add(
                 backup.Source,
@@ -45,7 +44,9 @@ internal static class ListCommand
                 Sizes.Duration(now - backup.Ended),
                 Sizes.Duration(backup.Ended - backup.Began),
                 Sizes.Bytes(backup.ContentBytes),
-                Sizes.Bytes(backup.StoredBytes));
+                Sizes.Bytes(backup.StoredBytes),
+                backup.State,
+                string.Join(", ", [.. backup.Held ? ["held"] : Array.Empty<string>(), .. backup.Kept ?? []]));
         }
 
         if (listings.Any(listing => listing.Backups.Count > 0))
@@ -59,7 +60,7 @@ internal static class ListCommand
 
         foreach (var (source, damaged) in listings.SelectMany(listing => listing.Damaged.Select(damaged => (listing.Source, damaged))))
         {
-            output.WriteLine($"{source}: {damaged.Id} cannot be restored: {damaged.Reason}");
+            output.WriteLine($"{source}: {damaged.Key} cannot be restored: {damaged.Value}");
         }
 
         foreach (var (source, log) in listings.Where(listing => listing.Log is not null).Select(listing => (listing.Source, listing.Log!)))

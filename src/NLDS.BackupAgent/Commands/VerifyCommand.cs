@@ -13,11 +13,13 @@ internal static class VerifyCommand
         var source = new Argument<string?>("SOURCE") { Description = string.Join(", ", context.SourceNames), Arity = ArgumentArity.ZeroOrOne };
         source.AcceptOnlyFromAmong([.. context.SourceNames]);
         var id = new Argument<string>("ID") { Description = "A backup's id, latest or all", DefaultValueFactory = _ => "all" };
+        var onlyNew = new Option<bool>("--new") { Description = "Read only what was never read back; everything else is looked for in the listing" };
         var json = CommandContext.JsonOption();
-        var command = new Command("verify", "Read backups and logs back, every byte, and name what is damaged") { source, id, json };
+        var command = new Command("verify", "Read backups and logs back, every byte, and name what is damaged") { source, id, onlyNew, json };
         return context.Does(command, async (session, parse, cancellationToken) =>
         {
             var scope = Scope(parse.GetRequiredValue(id));
+            scope = parse.GetValue(onlyNew) ? scope with { TrustsProofsFor = VerifyScope.New.TrustsProofsFor } : scope;
             var entries = parse.GetValue(source) is { } name ? [session.Sources.Require(name)] : session.Sources.All;
             var asJson = parse.GetValue(json);
             var reports = new List<VerifyReport>();
@@ -55,10 +57,16 @@ internal static class VerifyCommand
         var damage = report.Damage.Count;
         output.WriteLine(
             $"{(damage == 0 ? '✔' : '✘')} {report.Source}: {report.ObjectsRead} objects, {Sizes.Bytes(report.StoredBytes)} read back"
+            + (report.ObjectsBelieved == 0 ? "" : $", {report.ObjectsBelieved} proven before")
             + (damage == 0 ? ", nothing damaged." : $", {damage} damaged:"));
         foreach (var finding in report.Damage)
         {
             output.WriteLine($"  {finding.Subject}: {finding.What.TrimEnd('.')}. Cost: {finding.Cost.TrimEnd('.')}.");
+        }
+
+        foreach (var note in report.Notes)
+        {
+            output.WriteLine($"  {note}");
         }
     }
 }

@@ -26,7 +26,8 @@ internal sealed class AgentConfiguration
 
     /// <summary>The schedules of the enabled sources.</summary>
     public IReadOnlyList<JobSchedule> Schedules() =>
-        [.. Features.Sources.Where(IsEnabled).SelectMany(feature => JobSchedule.Of(feature, options[feature.Section]))];
+        [.. Features.Sources.Where(IsEnabled).SelectMany(source => Features.ForEverySource.Prepend(source)
+            .SelectMany(feature => JobSchedule.Of(feature, options[feature.Section], source.Source!)))];
 
     /// <param name="around">Where to look.</param>
     /// <param name="configFile">What <c>--config</c> names, or null.</param>

@@ -15,9 +15,15 @@ internal sealed class FeatureList
 
     public IEnumerable<Feature> Sources => features.Where(feature => feature.Source is not null);
 
-    public FeatureList Add<TOptions>(string section, Action<IServiceCollection, IConfiguration> add)
+    /// <summary>The features that have a job for every source.</summary>
+    public IEnumerable<Feature> ForEverySource => features.Where(feature => feature.Source is null && feature.Schedules.Count > 0);
+
+    /// <param name="section">The section's name.</param>
+    /// <param name="add">Registers the services.</param>
+    /// <param name="everySource">A job that every source has, by the end of its name: <c>verify</c> for <c>postgres-verify</c>.</param>
+    public FeatureList Add<TOptions>(string section, Action<IServiceCollection, IConfiguration> add, ScheduleKeys? everySource = null)
     {
-        features.Add(new Feature(section, typeof(TOptions), add));
+        features.Add(new Feature(section, typeof(TOptions), add) { Schedules = everySource is null ? [] : [everySource] });
         return this;
     }
 

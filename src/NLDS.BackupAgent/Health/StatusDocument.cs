@@ -1,5 +1,6 @@
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Repository.Journal;
+using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Schedules;
 
 namespace NLDS.BackupAgent.Health;
@@ -35,6 +36,15 @@ internal sealed record SourceStatus
     public required int? Backups { get; init; }
 
     public required BackupSummary? Newest { get; init; }
+
+    /// <summary>The newest backup that was read back whole; null when none was.</summary>
+    public required BackupSummary? NewestVerified { get; init; }
+
+    /// <summary>When this agent last ended a verification; null before its first.</summary>
+    public required DateTimeOffset? VerificationEnded { get; init; }
+
+    /// <summary>What that verification found.</summary>
+    public required IReadOnlyList<DamageFinding> Damage { get; init; }
 
     /// <summary>Null for a source without a log.</summary>
     public required TailStatus? Log { get; init; }

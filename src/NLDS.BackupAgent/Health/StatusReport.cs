@@ -43,6 +43,9 @@ internal sealed class StatusReport(
         Name = entry.Name,
         Backups = catalog[entry.Name]?.Backups,
         Newest = catalog[entry.Name]?.Newest is { } newest ? BackupSummary.Of(newest) : null,
+        NewestVerified = catalog[entry.Name]?.NewestVerified is { } verified ? BackupSummary.Of(verified) : null,
+        VerificationEnded = catalog[entry.Name]?.Verification?.At,
+        Damage = catalog[entry.Name]?.Verification?.Report.Damage ?? [],
         Log = supervisor.Loops.FirstOrDefault(loop => loop.Source == entry.Continuous) is { } loop ? Of(loop) : null,
     };
 

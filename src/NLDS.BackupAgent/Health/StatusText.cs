@@ -19,7 +19,7 @@ internal static class StatusText
         }
 
         output.WriteLine();
-        var sources = new Table("SOURCE", "STATE", "RECOVERABLE UNTIL", "BACKUPS", "NEWEST", "GAPS");
+        var sources = new Table("SOURCE", "STATE", "RECOVERABLE UNTIL", "BACKUPS", "NEWEST", "VERIFIED", "GAPS");
         foreach (var source in status.Sources)
         {
             sources.Add(
@@ -28,10 +28,16 @@ internal static class StatusText
                 Sizes.Time(source.Log?.RecoverableUntil ?? source.Newest?.Began),
                 source.Backups?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "?",
                 source.Newest?.Id ?? "–",
+                source.NewestVerified?.Id ?? "–",
                 source.Log?.Gaps.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "–");
         }
 
         sources.WriteTo(output);
+        foreach (var (name, finding) in status.Sources.SelectMany(source => source.Damage.Select(finding => (source.Name, finding))))
+        {
+            output.WriteLine($"✘ {name}: {finding.Subject}: {finding.What.TrimEnd('.')}. Cost: {finding.Cost.TrimEnd('.')}.");
+        }
+
         output.WriteLine();
         var jobs = new Table("JOB", "LAST SUCCESS", "NEXT RUN", "FAILURES", "NOW");
         foreach (var job in status.Jobs)

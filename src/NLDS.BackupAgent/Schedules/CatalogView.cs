@@ -9,7 +9,17 @@ namespace NLDS.BackupAgent.Schedules;
 /// <param name="Backups">How many there are.</param>
 /// <param name="StoredBytes">What the backups seen since the process began take or took in the store; never falls.</param>
 /// <param name="Log">What its log allowed when the repository was read.</param>
-internal sealed record CatalogState(SealedBackup? Newest, int Backups, long StoredBytes, LogListing? Log);
+internal sealed record CatalogState(SealedBackup? Newest, int Backups, long StoredBytes, LogListing? Log)
+{
+    /// <summary>The newest backup that was read back whole, by whomever.</summary>
+    public SealedBackup? NewestVerified { get; init; }
+
+    /// <summary>This process's last verification; null before the first.</summary>
+    public LastVerification? Verification { get; init; }
+}
+
+/// <summary>A verification that came to its end.</summary>
+internal sealed record LastVerification(DateTimeOffset At, VerifyReport Report);
 
 /// <summary>
 /// The repository as last seen, so that metrics and schedules need not ask the store each time. It is read at start, which is how a new process knows
@@ -44,7 +54,20 @@ internal sealed class CatalogView
         {
             var fresh = listing.Backups.Where(backup => seen.Add((listing.Source, backup.Id))).Sum(backup => backup.StoredBytes);
             var stored = (states.GetValueOrDefault(listing.Source)?.StoredBytes ?? 0) + fresh;
-            states[listing.Source] = new CatalogState(listing.Backups.MaxBy(backup => backup.Id), listing.Backups.Count, stored, listing.Log);
+            states[listing.Source] = new CatalogState(listing.Backups.MaxBy(backup => backup.Id), listing.Backups.Count, stored, listing.Log)
+            {
+                NewestVerified = listing.Backups.Where(backup => backup.VerifiedAt is not null).MaxBy(backup => backup.Id),
+                Verification = states.GetValueOrDefault(listing.Source)?.Verification,
+            };
+        }
+    }
+
+    public void Verified(VerifyReport report, DateTimeOffset at)
+    {
+        lock (gate)
+        {
+            var state = states.GetValueOrDefault(report.Source) ?? new CatalogState(null, 0, 0, null);
+            states[report.Source] = state with { Verification = new LastVerification(at, report) };
         }
     }
 

@@ -14,14 +14,17 @@ internal sealed record JobSchedule(string Source, string Job, JobKind Kind, Cron
     private const string Example = "\"0 0 2 * * ?\" (second minute hour day month weekday: every day at 02:00)";
 
     /// <summary>The source's schedules whose keys are not blank.</summary>
-    public static IEnumerable<JobSchedule> Of(Feature feature, object options)
+    /// <param name="feature">The source's own, or one whose schedules are of a job of every source.</param>
+    /// <param name="options">The feature's.</param>
+    /// <param name="source">The source's name.</param>
+    public static IEnumerable<JobSchedule> Of(Feature feature, object options, string source)
     {
         foreach (var keys in feature.Schedules)
         {
             if (OptionPath.Read(options, keys.Cron) is string { Length: > 0 } cron)
             {
                 var zone = TimeZoneName(keys, options) is { } name ? TimeZoneInfo.FindSystemTimeZoneById(name) : TimeZoneInfo.Utc;
-                yield return new JobSchedule(feature.Source!, keys.Job, keys.Kind, new CronExpression(cron, zone));
+                yield return new JobSchedule(source, feature.Source is null ? $"{source}-{keys.Job}" : keys.Job, keys.Kind, new CronExpression(cron, zone));
             }
         }
     }

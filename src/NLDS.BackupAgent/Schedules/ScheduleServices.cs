@@ -17,7 +17,9 @@ internal static class ScheduleServices
         services.AddSingleton<JournalKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<JournalKeeper>());
         services.AddSingleton<JobRunner>();
+        services.AddSingleton<VerifyJobs>();
         services.AddHostedService<SnapshotWatch>();
+        services.AddHostedService<VerifyWatch>();
         services.AddTransient<ScheduledJob>();
         services.AddQuartz(quartz =>
         {
@@ -42,6 +44,7 @@ internal static class ScheduleServices
         return
         [
             .. SnapshotJobs.Of(sources, configuration, provider.GetRequiredService<CatalogView>()),
+            .. provider.GetRequiredService<VerifyJobs>().All(),
             .. PruneJobs.Of(
                 sources, configuration.Schedules(), provider.GetServices<IRetainedSource>(), provider.GetRequiredService<Pruner>, provider.GetRequiredService<RetentionOptions>),
         ];

@@ -33,6 +33,7 @@ internal sealed class AgentMetrics
         meter.CreateObservableCounter("backup_log_gaps_total", () => PerTail<long>(tail => tail.Gaps), null, "Gaps in the log since the repository began.");
         meter.CreateObservableGauge("backup_log_durable_position", () => PerTail(tail => (double?)tail.DurablePosition), null, "Everything of the log before this position is durable.");
         meter.CreateObservableGauge("backup_log_lag_bytes", () => PerTail(LagBytes), null, "What the server has written of its log beyond the durable position.");
+        meter.CreateObservableGauge("backup_verified_timestamp", () => PerSource(entry => Unix(catalog[entry.Name]?.NewestVerified?.Manifest.Ended)), null, "Unix time of the newest backup that was read back whole.");
         meter.CreateObservableGauge("backup_size_bytes", () => PerSource(entry => (double?)catalog[entry.Name]?.Newest?.ContentBytes), null, "Content of the source's newest backup.");
         meter.CreateObservableCounter("backup_stored_bytes_total", () => PerSource(entry => catalog[entry.Name]?.StoredBytes), null, "Stored size of the source's backups: those found at start and all since.");
     }

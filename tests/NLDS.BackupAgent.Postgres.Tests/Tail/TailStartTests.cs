@@ -130,6 +130,33 @@ public sealed class TailStartTests
         Should.Throw<SourceException>(() => Decide(archive, First, server: (5 * Mega) - 1, isStandby: true)).IsPermanent.ShouldBeFalse();
     }
 
+    [Fact]
+    public void The_end_of_the_log_tells_the_same_as_all_of_it()
+    {
+        // A chunk that somebody left behind and an old gap are in every listing.
+        LogPiece[] left = [Chunk(1, 4 * Mega, (4 * Mega) + 100)];
+        LogPiece[] early = [Segment(3), Segment(4), Segment(7), Segment(8)];
+        LogPiece[] late = [Segment(9), Segment(10), Chunk(1, 11 * Mega, (11 * Mega) + 7)];
+        var whole = Archive([.. left, .. early, .. late]) with { Gaps = [Gap(1, 5 * Mega, 7 * Mega)] };
+        var end = Archive([.. left, .. late]) with { Gaps = whole.Gaps, From = new LogStart(WalNaming.Lineage(1), 9 * Mega) };
+
+        Decide(end, First, server: 12 * Mega).ShouldBe(Decide(whole, First, server: 12 * Mega));
+        TailStart.IsToldBy(end, First).ShouldBeTrue();
+
+        var promoted = TimelineHistory.Parse(2, "1\t0/B00007\tpromoted");
+        Decide(end, promoted, server: 12 * Mega).ShouldBe(Decide(whole, promoted, server: 12 * Mega));
+        TailStart.IsToldBy(end, TimelineHistory.WithoutAncestors(3)).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void The_end_of_a_log_whose_timeline_has_just_begun_begins_with_it()
+    {
+        var history = TimelineHistory.Parse(2, "1\t0/700050\tpromoted");
+        var end = Archive(Segment(7, timeline: 2), Chunk(2, 8 * Mega, (8 * Mega) + 9)) with { From = new LogStart(WalNaming.Lineage(2), 6 * Mega) };
+
+        Decide(end, history, server: 12 * Mega).Frontier.ShouldBe(new Lsn((8 * Mega) + 9));
+    }
+
     private static TailStart Decide(
         LogInventory inventory, TimelineHistory history, ulong server, SlotPositionOrNone slot = default, bool isStandby = false) =>
         TailStart.Decide(inventory, history, new Lsn(server), slot, Size, isStandby);

@@ -258,6 +258,30 @@ public sealed class LogArchiveTests
         open.ShouldBe([.. bench.Content[SegmentBytes..], .. new byte[SegmentBytes - 9_000]]);
     }
 
+    [Theory]
+    [MemberData(nameof(Codecs))]
+    public async Task The_end_of_a_log_is_read_from_the_segment_before_what_was_confirmed(Codec codec)
+    {
+        var bench = new LogBench(new MemoryObjectStore(), LogBench.Random(1, 20 * 1_024), codec, segmentBytes: 1_024);
+        await using (var writer = bench.Open())
+        {
+            writer.Writer.Confirm((10 * 1_024) + 300, bench.Clock.GetUtcNow());
+            await writer.FlushToAsync((10 * 1_024) + 300);
+            await writer.CompleteAsync();
+        }
+
+        var end = await bench.Archive.ReadEndAsync(None);
+
+        end.From.ShouldBe(new LogStart(LogBench.Lineage, 9 * 1_024));
+        end.Cover(LogBench.Lineage, 9 * 1_024).End.ShouldBe((10ul * 1_024) + 300);
+        end.Pieces.Where(p => p.IsSegment).Min(p => p.Range.Start).ShouldBeGreaterThanOrEqualTo(8ul * 1_024);
+        end.Confirmation!.Position.ShouldBe((10ul * 1_024) + 300);
+
+        // Where nothing of it is there, the whole log is what there is to know.
+        await bench.Store.DeleteAsync([.. end.Pieces.SelectMany(KeysOf)], None);
+        (await bench.Archive.ReadEndAsync(None)).From.ShouldBeNull();
+    }
+
     private static async Task<LogBench> WithPiecesAsync(Codec codec, IObjectStore? store = null)
     {
         var bench = new LogBench(store ?? new MemoryObjectStore(), LogBench.Random(1, 1_400), codec, segmentBytes: 1_024);

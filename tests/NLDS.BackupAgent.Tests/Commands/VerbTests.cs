@@ -203,6 +203,7 @@ public sealed class VerbTests : IDisposable
     public async Task List_is_an_aligned_table_and_the_logs_reach()
     {
         agent.Time = new ManualTime(FakeSource.Day.AddHours(5));
+        agent.Source.Backups.Add(FakeSource.Backup(FakeSource.Day.AddDays(-1)) with { VerifiedAt = FakeSource.Day, IsHeld = true });
         agent.Source.Backups.Add(FakeSource.Backup(FakeSource.Day));
         agent.Source.Log = new LogListing(FakeSource.Day, FakeSource.Day.AddHours(1), "0/5A3C1F8", [new LogGapListing("0/1", "0/2", "the slot was lost", null)]);
 
@@ -210,8 +211,9 @@ public sealed class VerbTests : IDisposable
 
         answer.Exit.ShouldBe(0);
         answer.Out.ReplaceLineEndings("\n").ShouldBe("""
-            SOURCE    BACKUP           AGE         TOOK       SIZE     STORED
-            postgres  20260726_020000  4 h 58 min  2 min 0 s  3.0 MiB  1.0 MiB
+            SOURCE    BACKUP           AGE         TOOK       SIZE     STORED   STATE     KEPT
+            postgres  20260725_020000  1 d 4 h     2 min 0 s  3.0 MiB  1.0 MiB  verified  held
+            postgres  20260726_020000  4 h 58 min  2 min 0 s  3.0 MiB  1.0 MiB  sealed    newest, daily
             postgres: restorable from 2026-07-26 02:00:00Z to 2026-07-26 03:00:00Z, log ends at 0/5A3C1F8.
             postgres: gap from 0/1 to 0/2: the slot was lost
 
@@ -221,12 +223,19 @@ public sealed class VerbTests : IDisposable
     [Fact]
     public async Task List_as_json_holds_the_same()
     {
-        agent.Source.Backups.Add(FakeSource.Backup(FakeSource.Day));
+        agent.Source.Backups.Add(FakeSource.Backup(FakeSource.Day) with { VerifiedAt = FakeSource.Day });
+        agent.Source.Backups.Add(FakeSource.Backup(FakeSource.Day.AddDays(1)));
 
         var source = JsonDocument.Parse((await agent.RunAsync("list", "--json")).Out).RootElement.GetProperty("sources")[0];
 
         source.GetProperty("source").GetString().ShouldBe("postgres");
         source.GetProperty("backups")[0].GetProperty("id").GetString().ShouldBe("20260726_020000");
+        source.GetProperty("backups")[0].GetProperty("state").GetString().ShouldBe("verified");
+        source.GetProperty("backups")[0].GetProperty("verifiedAt").GetDateTimeOffset().ShouldBe(FakeSource.Day);
+        source.GetProperty("backups")[0].GetProperty("held").GetBoolean().ShouldBeFalse();
+        source.GetProperty("backups")[0].GetProperty("kept")[1].GetString().ShouldBe("daily");
+        source.GetProperty("backups")[1].GetProperty("state").GetString().ShouldBe("sealed");
+        source.GetProperty("backups")[1].GetProperty("kept").ValueKind.ShouldBe(JsonValueKind.Null);
         source.GetProperty("log").ValueKind.ShouldBe(JsonValueKind.Null);
     }
 
@@ -237,6 +246,8 @@ public sealed class VerbTests : IDisposable
         agent.Source.Verified.ShouldBe(VerifyScope.All);
         await agent.RunAsync("verify", "postgres", "latest");
         agent.Source.Verified.ShouldBe(VerifyScope.Latest);
+        await agent.RunAsync("verify", "--new");
+        agent.Source.Verified.ShouldBe(VerifyScope.New);
 
         agent.Source.Damage.Add(new DamageFinding("postgres/wal/000", "is missing.", "Nothing after 03:00 can be restored."));
         var answer = await agent.RunAsync("verify", "postgres", "20260726_020000");

@@ -21,6 +21,8 @@ internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSour
 
     public VerifyScope? Verified { get; private set; }
 
+    public int Verifications { get; set; }
+
     public RestoreRequest? Requested { get; private set; }
 
     public bool Restored { get; private set; }
@@ -75,13 +77,17 @@ internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSour
     {
         await Listing();
         Throw();
-        return new SourceListing(Name, Backups, Log);
+        return new SourceListing(Name, Backups, Log)
+        {
+            Kept = new Dictionary<string, IReadOnlyList<string>> { [BackupId.At(Day).ToString()] = ["newest", "daily"] },
+        };
     }
 
     public Task<VerifyReport> VerifyAsync(VerifyScope scope, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
         Throw();
         Verified = scope;
+        Verifications++;
         return Task.FromResult(new VerifyReport(Name, 3, 1024, 2048, Damage));
     }
 

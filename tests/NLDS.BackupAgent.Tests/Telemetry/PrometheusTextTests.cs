@@ -30,6 +30,7 @@ public sealed class PrometheusTextTests : IDisposable
         ledger.TryBegin(job);
         time.Advance(TimeSpan.FromSeconds(90));
         ledger.Fail(job, "Refused.");
+        agent.Source.Backups.Add(FakeSource.Backup(FakeSource.Day.AddDays(-1)) with { VerifiedAt = FakeSource.Day });
         agent.Source.Backups.Add(FakeSource.Backup(FakeSource.Day));
         catalog.Read(new SourceListing("postgres", agent.Source.Backups, null));
         agent.Source.Status = new ContinuousStatus
