@@ -2,6 +2,7 @@ using NLDS.BackupAgent;
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Postgres;
+using NLDS.BackupAgent.Redis;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Verification;
@@ -37,5 +38,14 @@ internal partial class Program
                 new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
                 new ScheduleKeys("postgres-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
             ],
-            PostgresServices.RestoreOptions);
+            PostgresServices.RestoreOptions)
+        .AddSource<RedisOptions>(
+            "Redis",
+            RedisServices.Source,
+            static (services, configuration) => services.AddRedis(configuration),
+            [
+                new ScheduleKeys("redis-base", "Snapshot:Schedule", "Snapshot:TimeZone"),
+                new ScheduleKeys("redis-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
+            ],
+            RedisServices.RestoreOptions);
 }

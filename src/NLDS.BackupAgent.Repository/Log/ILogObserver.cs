@@ -16,13 +16,19 @@ public interface ILogObserver
 /// <summary>The span of event times in a stretch of log; both null when there was no event.</summary>
 public readonly record struct LogTimes(DateTimeOffset? Earliest, DateTimeOffset? Latest)
 {
-    public LogTimes Include(DateTimeOffset time) => new(
-        Earliest is { } earliest && earliest <= time ? earliest : time,
-        Latest is { } latest && latest >= time ? latest : time);
+    /// <summary>When which part of the stretch arrived, in order; null for a source whose log has times of its own.</summary>
+    public IReadOnlyList<LogWindow>? Windows { get; init; }
+
+    public LogTimes Include(DateTimeOffset time) => this with
+    {
+        Earliest = Earliest is { } earliest && earliest <= time ? earliest : time,
+        Latest = Latest is { } latest && latest >= time ? latest : time,
+    };
 
     public LogTimes Include(LogTimes other)
     {
         var both = other.Earliest is { } earliest ? Include(earliest) : this;
-        return other.Latest is { } latest ? both.Include(latest) : both;
+        both = other.Latest is { } latest ? both.Include(latest) : both;
+        return other.Windows is { } windows ? both with { Windows = [.. both.Windows ?? [], .. windows] } : both;
     }
 }

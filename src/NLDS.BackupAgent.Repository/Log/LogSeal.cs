@@ -31,6 +31,9 @@ public sealed record LogSeal
 
     public DateTimeOffset? Latest { get; init; }
 
+    /// <summary>When which part of this piece arrived (<see cref="LogWindow.Decode"/>); absent where the log has times of its own.</summary>
+    public IReadOnlyList<long>? Arrivals { get; init; }
+
     /// <summary>The source's log ended at or before <see cref="End"/> at this time by its own clock: nothing older is missing after this piece.</summary>
     public DateTimeOffset? AsOf { get; init; }
 }

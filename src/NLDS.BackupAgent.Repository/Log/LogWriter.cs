@@ -487,6 +487,7 @@ public sealed partial class LogWriter : IAsyncDisposable
         StoredSha256 = "",
         Earliest = times.Earliest,
         Latest = times.Latest,
+        Arrivals = LogWindow.Encode(times.Windows, range.Start),
         AsOf = moments.Peek(range.End),
     };
 

@@ -13,8 +13,11 @@ namespace NLDS.BackupAgent.Repository.Log;
 /// </remarks>
 internal static class SealFrame
 {
-    /// <summary>More than any frame takes, so that one ranged read of an object's end gets it.</summary>
-    public const int MaximumBytes = 2048;
+    /// <summary>
+    /// More than any frame takes, so that one ranged read of an object's end gets it: some 600 bytes, and at most 22 for each of the 500 arrival windows that a
+    /// source may note in one segment.
+    /// </summary>
+    public const int MaximumBytes = 16 << 10;
 
     private const int FooterBytes = 16;
     private const uint SkippableMagic = 0x184D2A5E;

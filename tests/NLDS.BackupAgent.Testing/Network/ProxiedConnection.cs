@@ -48,9 +48,15 @@ internal sealed class ProxiedConnection(Socket client) : IDisposable
             while ((count = await from.ReceiveAsync(buffer, end.Token)) > 0)
             {
                 await direction.PassAsync(count, end.Token);
-                for (var sent = 0; sent < count;)
+                var allowed = direction.Allow(count);
+                for (var sent = 0; sent < allowed;)
                 {
-                    sent += await to.SendAsync(buffer.AsMemory(sent, count - sent), end.Token);
+                    sent += await to.SendAsync(buffer.AsMemory(sent, allowed - sent), end.Token);
+                }
+
+                if (allowed < count)
+                {
+                    throw new OperationCanceledException("Cut after as many bytes as a test wanted.");
                 }
             }
 

@@ -7,6 +7,7 @@ public sealed class ProxyDirection
     private TaskCompletionSource? stalled;
     private TimeSpan delay;
     private long forwarded;
+    private long? leftBeforeCut;
 
     /// <summary>Bytes that went through.</summary>
     public long BytesForwarded => Interlocked.Read(ref forwarded);
@@ -36,6 +37,30 @@ public sealed class ProxyDirection
         lock (gate)
         {
             delay = by;
+        }
+    }
+
+    /// <summary>So many bytes more, and the connection that carries the last of them is reset; those that come later are not.</summary>
+    public void CutAfter(long bytes)
+    {
+        lock (gate)
+        {
+            leftBeforeCut = bytes;
+        }
+    }
+
+    /// <summary>How many of these bytes still pass; fewer than all mean that the connection ends behind them.</summary>
+    internal int Allow(int bytes)
+    {
+        lock (gate)
+        {
+            if (leftBeforeCut is not { } left)
+            {
+                return bytes;
+            }
+
+            leftBeforeCut = bytes < left ? left - bytes : null;
+            return bytes < left ? bytes : (int)left;
         }
     }
 

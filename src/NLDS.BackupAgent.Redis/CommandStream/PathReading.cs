@@ -1,0 +1,84 @@
+using NLDS.BackupAgent.Repository.Log;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Redis.CommandStream;
+
+/// <summary>Reads the stream along a path, byte for byte in its order, each piece proved against its seal.</summary>
+internal static class PathReading
+{
+    /// <exception cref="NotRestorableException">A change of the replication id on the way is not what its file's name says.</exception>
+    public static async Task ProveSwitchesAsync(LogArchive archive, StreamPath path, CancellationToken cancellationToken)
+    {
+        foreach (var change in path.Switches)
+        {
+            var content = await archive.ReadFileAsync(change.FileName, cancellationToken);
+            if (!content.AsSpan().SequenceEqual(change.Content))
+            {
+                throw new NotRestorableException($"The file '{change.FileName}' of the stream says another thing than its name.");
+            }
+        }
+    }
+
+    /// <param name="end">Nothing from this offset on is handed out.</param>
+    /// <param name="take">Told each stretch, valid only for the call. What it was told of a piece may be relied on when the next one begins, or this returns.</param>
+    public static async Task ReadAsync(LogArchive archive, StreamPath path, ulong end, Action<ReadOnlyMemory<byte>> take, CancellationToken cancellationToken)
+    {
+        foreach (var (piece, part) in path.Pieces)
+        {
+            if (part.Start >= end)
+            {
+                return;
+            }
+
+            await using var window = new WindowStream(part.Start - piece.Range.Start, Math.Min(part.End, end) - part.Start, take);
+            await archive.CopyAsync(piece, window, cancellationToken);
+        }
+    }
+
+    /// <summary>Passes on so many bytes of what is written, behind so many others.</summary>
+    private sealed class WindowStream(ulong skip, ulong length, Action<ReadOnlyMemory<byte>> take) : Stream
+    {
+        private ulong skip = skip;
+        private ulong left = length;
+
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var skipped = (int)Math.Min(skip, (ulong)buffer.Length);
+            var count = (int)Math.Min(left, (ulong)(buffer.Length - skipped));
+            skip -= (ulong)skipped;
+            left -= (ulong)count;
+            if (count > 0)
+            {
+                take(buffer.Slice(skipped, count));
+            }
+
+            return ValueTask.CompletedTask;
+        }
+
+        public override void Flush()
+        {
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    }
+}

@@ -1,0 +1,484 @@
+using System.Globalization;
+using System.Text;
+
+namespace NLDS.BackupAgent.Redis.Rdb;
+
+/// <summary>
+/// Walks through an RDB file while it passes, in pieces of any size: every opcode, key and value, down to its last byte, so that a file which a server could not
+/// load is found out before anybody relies on it. Nothing but auxiliary fields is kept. <see cref="RdbChecksum"/> looks at the same bytes.
+/// </summary>
+/// <remarks>
+/// The format: rdb.c and rdb.h of Redis.
+/// </remarks>
+internal sealed class RdbScanner
+{
+    public const int NewestKnownVersion = 12;
+
+    private const int OldestKnownVersion = 5;
+    private const int HeaderBytes = 9;
+
+    /// <summary>Auxiliary fields are short; a server that sends a long one sends something that is not kept.</summary>
+    private const int LongestField = 1024;
+
+    private const int MostFields = 256;
+
+    /// <summary>Module, function and key lengths are bounded by proto-max-bulk-len, which nobody sets to terabytes; a longer one is damage.</summary>
+    private const ulong LongestText = 1UL << 42;
+
+    private readonly RdbChecksum checksum = new();
+    private readonly Dictionary<string, string> fields = [];
+    private readonly SortedDictionary<int, RdbDatabase> databases = [];
+    private readonly Stack<RdbFrame> frames = [];
+    private readonly byte[] small = new byte[16];
+    private readonly List<byte> captured = [];
+    private int smallBytes;
+    private int needed = HeaderBytes;
+    private ulong skipping;
+    private State state = State.Header;
+    private RdbPart part;
+    private int capturing;
+    private string? fieldName;
+    private int version;
+    private int database;
+    private bool expires;
+    private byte type;
+    private long functions;
+    private bool givenUp;
+
+    private enum State
+    {
+        Header,
+        Opcode,
+        PartHead,
+        Skip,
+        Trailer,
+        End,
+    }
+
+    /// <summary>True when the bytes so far are a whole file.</summary>
+    public bool IsComplete => givenUp ? checksum.IsComplete : state == State.End;
+
+    public long Bytes => checksum.Bytes;
+
+    /// <summary>The auxiliary fields so far.</summary>
+    public IReadOnlyDictionary<string, string> Fields => fields;
+
+    /// <exception cref="InvalidDataException">This is no RDB file, or a damaged one.</exception>
+    public void Feed(ReadOnlySpan<byte> bytes)
+    {
+        checksum.Feed(bytes);
+        while (!bytes.IsEmpty && !givenUp)
+        {
+            if (state == State.Skip)
+            {
+                var count = (int)Math.Min(skipping, (ulong)bytes.Length);
+                Capture(bytes[..count]);
+                skipping -= (ulong)count;
+                bytes = bytes[count..];
+                if (skipping == 0)
+                {
+                    EndText();
+                }
+
+                continue;
+            }
+
+            if (state == State.End)
+            {
+                throw new InvalidDataException("something follows the end of the RDB file");
+            }
+
+            var taken = Math.Min(needed - smallBytes, bytes.Length);
+            bytes[..taken].CopyTo(small.AsSpan(smallBytes));
+            smallBytes += taken;
+            bytes = bytes[taken..];
+            if (smallBytes == needed)
+            {
+                Step();
+            }
+        }
+    }
+
+    /// <exception cref="InvalidDataException">It ended too early, or its checksum is another.</exception>
+    public RdbSummary Complete()
+    {
+        if (!givenUp && state != State.End)
+        {
+            throw new InvalidDataException($"the RDB file is cut short after {Bytes} bytes");
+        }
+
+        checksum.RequireComplete();
+        return new RdbSummary
+        {
+            Version = version,
+            Fields = fields,
+            Databases = givenUp ? null : databases,
+            Functions = functions,
+            IsChecksummed = !checksum.IsUnchecked,
+        };
+    }
+
+    private void Step()
+    {
+        switch (state)
+        {
+            case State.Header:
+                ReadHeader();
+                break;
+            case State.Opcode:
+                ReadOpcode(small[0]);
+                break;
+            case State.PartHead:
+                ReadPartHead();
+                break;
+            case State.Trailer:
+                state = State.End;
+                break;
+            default:
+                throw new InvalidOperationException($"State {state} reads no bytes. This is a defect.");
+        }
+    }
+
+    private void ReadHeader()
+    {
+        var text = Encoding.ASCII.GetString(small, 0, HeaderBytes);
+        if (!text.StartsWith("REDIS", StringComparison.Ordinal) || !int.TryParse(text.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out version))
+        {
+            throw new InvalidDataException($"it does not begin as an RDB file does, but with '{new string([.. text.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '?')])}'");
+        }
+
+        if (version < OldestKnownVersion)
+        {
+            throw new InvalidDataException($"the RDB file has version {version}, which has no checksum; Redis has written newer ones since 2.6");
+        }
+
+        Await(State.Opcode, 1);
+    }
+
+    private void ReadOpcode(byte opcode)
+    {
+        switch (opcode)
+        {
+            case 0xff: // EOF
+                Await(State.Trailer, 8);
+                break;
+            case 0xfe: // SELECTDB
+                Begin(new RdbFrame(RdbPurpose.Database, [RdbPart.Length]));
+                break;
+            case 0xfd: // EXPIRETIME, seconds
+                expires = true;
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Byte4]));
+                break;
+            case 0xfc: // EXPIRETIME_MS
+                expires = true;
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Byte8]));
+                break;
+            case 0xfb: // RESIZEDB
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length, RdbPart.Length]));
+                break;
+            case 0xfa: // AUX
+                Begin(new RdbFrame(RdbPurpose.Field, [RdbPart.Text, RdbPart.Text]));
+                break;
+            case 0xf9: // FREQ, one byte: read as what it is, a raw byte
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.OldDouble]) { IsRawByte = true });
+                break;
+            case 0xf8: // IDLE
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length]));
+                break;
+            case 0xf7: // MODULE_AUX: module id, when as opcode and number, then its values
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length, RdbPart.Length, RdbPart.Length, RdbPart.Module]));
+                break;
+            case 0xf5: // FUNCTION2
+                functions++;
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Text]));
+                break;
+            case 0xf4: // SLOT_INFO
+                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length, RdbPart.Length, RdbPart.Length]));
+                break;
+            default:
+                BeginKey(opcode);
+                break;
+        }
+    }
+
+    private void BeginKey(byte valueType)
+    {
+        if (RdbShape.OfType(valueType) is null)
+        {
+            GiveUp($"the RDB file has a value of type {valueType}, which no server of its version {version} writes");
+            return;
+        }
+
+        type = valueType;
+        Begin(new RdbFrame(RdbPurpose.Key, [RdbPart.Text]));
+    }
+
+    /// <summary>What a newer server writes is not damage: the checksum alone then vouches for the file.</summary>
+    private void GiveUp(string why)
+    {
+        if (version <= NewestKnownVersion)
+        {
+            throw new InvalidDataException(why);
+        }
+
+        givenUp = true;
+    }
+
+    private void Begin(RdbFrame frame)
+    {
+        frames.Push(frame);
+        NextPart();
+    }
+
+    /// <summary>Goes on to the next part that has bytes of its own.</summary>
+    private void NextPart()
+    {
+        while (frames.TryPeek(out var frame))
+        {
+            if (frame.Index == frame.Parts.Length)
+            {
+                if (frame.Left > 1)
+                {
+                    frame.Left--;
+                    frame.Index = frame.InnerIndex = 0;
+                    continue;
+                }
+
+                frames.Pop();
+                End(frame);
+                continue;
+            }
+
+            part = frame.Parts[frame.Index++];
+            capturing = frame.Purpose == RdbPurpose.Field ? LongestField : 0;
+            captured.Clear();
+            Await(State.PartHead, part switch
+            {
+                RdbPart.Byte4 => 4,
+                RdbPart.Byte8 => 8,
+                RdbPart.Byte16 => 16,
+                _ => 1,
+            });
+            return;
+        }
+
+        Await(State.Opcode, 1);
+    }
+
+    private void End(RdbFrame frame)
+    {
+        if (frame.Purpose == RdbPurpose.Key)
+        {
+            var shape = RdbShape.OfType(type)!;
+            frames.Push(new RdbFrame(RdbPurpose.Value, shape.Parts) { Inner = shape.Inner });
+        }
+        else if (frame.Purpose == RdbPurpose.Value)
+        {
+            var counted = databases.GetValueOrDefault(database) ?? new RdbDatabase(0, 0);
+            databases[database] = new RdbDatabase(counted.Keys + 1, counted.Expiring + (expires ? 1 : 0));
+            expires = false;
+        }
+    }
+
+    private void ReadPartHead()
+    {
+        switch (part)
+        {
+            case RdbPart.Byte4 or RdbPart.Byte8 or RdbPart.Byte16:
+                NextPart();
+                break;
+            case RdbPart.OldDouble when frames.Peek().IsRawByte || small[0] >= 253:
+                NextPart();
+                break;
+            case RdbPart.OldDouble:
+                Skip(small[0]);
+                break;
+            default:
+                var size = RdbLength.Size(small[0]);
+                if (size == 0)
+                {
+                    throw new InvalidDataException($"the RDB file has a length that begins with 0x{small[0]:x2} near byte {Bytes}");
+                }
+
+                if (smallBytes < size)
+                {
+                    needed = size;
+                }
+                else
+                {
+                    var length = RdbLength.Read(small.AsSpan(0, size));
+                    TakeLength(length.Value, length.Encoding);
+                }
+
+                break;
+        }
+    }
+
+    private void TakeLength(ulong value, int encoding)
+    {
+        if (encoding >= 0 && part != RdbPart.Text && part != RdbPart.Module)
+        {
+            throw new InvalidDataException($"the RDB file has an encoded string where a length is due, near byte {Bytes}");
+        }
+
+        switch (part)
+        {
+            case RdbPart.Text:
+                TakeText(value, encoding);
+                break;
+            case RdbPart.Length:
+                TakeNumber(value);
+                break;
+            case RdbPart.Repeat:
+                Repeat(value);
+                break;
+            default:
+                TakeModuleOpcode(value);
+                break;
+        }
+    }
+
+    private void TakeText(ulong length, int encoding)
+    {
+        switch (encoding)
+        {
+            case < 0:
+                Skip(length);
+                break;
+            case 0 or 1 or 2: // an integer of 8, 16 or 32 bits
+                capturing = capturing > 0 ? -1 - encoding : 0;
+                Skip(1UL << encoding);
+                break;
+            case 3: // LZF: the compressed length, the plain length, and the compressed bytes
+                capturing = 0;
+                frames.Push(new RdbFrame(RdbPurpose.Compressed, [RdbPart.Length, RdbPart.Length]));
+                NextPart();
+                break;
+            default:
+                throw new InvalidDataException($"the RDB file has a string of unknown encoding {encoding}, near byte {Bytes}");
+        }
+    }
+
+    private void TakeNumber(ulong value)
+    {
+        var frame = frames.Peek();
+        if (frame.Purpose == RdbPurpose.Database)
+        {
+            database = value <= int.MaxValue ? (int)value : throw new InvalidDataException($"the RDB file selects database {value}");
+        }
+        else if (frame.Purpose == RdbPurpose.Compressed && frame.Index == 1)
+        {
+            frame.CompressedBytes = value;
+        }
+        else if (frame.Purpose == RdbPurpose.Compressed)
+        {
+            frames.Pop();
+            Skip(frame.CompressedBytes);
+            return;
+        }
+
+        NextPart();
+    }
+
+    private void Repeat(ulong times)
+    {
+        var frame = frames.Peek();
+        var inner = frame.Inner[frame.InnerIndex++];
+        if (times > long.MaxValue)
+        {
+            throw new InvalidDataException($"the RDB file has a collection of {times} elements, near byte {Bytes}");
+        }
+
+        if (times > 0)
+        {
+            frames.Push(new RdbFrame(RdbPurpose.Nothing, inner.Parts) { Inner = inner.Inner, Left = (long)times });
+        }
+
+        NextPart();
+    }
+
+    /// <summary>A module's value says the type of each of its parts (RDB_MODULE_OPCODE_…) and ends with a zero.</summary>
+    private void TakeModuleOpcode(ulong opcode)
+    {
+        if (opcode == 0)
+        {
+            NextPart();
+            return;
+        }
+
+        // The module goes on behind this value.
+        frames.Peek().Index--;
+        RdbPart value = opcode switch
+        {
+            1 or 2 => RdbPart.Length,
+            3 => RdbPart.Byte4,
+            4 => RdbPart.Byte8,
+            5 => RdbPart.Text,
+            _ => throw new InvalidDataException($"the RDB file has a module value of unknown type {opcode}, near byte {Bytes}"),
+        };
+        Begin(new RdbFrame(RdbPurpose.Nothing, [value]));
+    }
+
+    private void Skip(ulong bytes)
+    {
+        if (bytes > LongestText)
+        {
+            throw new InvalidDataException($"the RDB file has a string of {bytes} bytes, near byte {Bytes}");
+        }
+
+        skipping = bytes;
+        state = State.Skip;
+        if (bytes == 0)
+        {
+            EndText();
+        }
+    }
+
+    private void Capture(ReadOnlySpan<byte> bytes)
+    {
+        if (capturing != 0 && captured.Count + bytes.Length <= LongestField)
+        {
+            captured.AddRange(bytes);
+        }
+    }
+
+    private void EndText()
+    {
+        if (frames.TryPeek(out var frame) && frame.Purpose == RdbPurpose.Field)
+        {
+            var text = FieldText();
+            if (frame.Index == 1)
+            {
+                fieldName = text;
+            }
+            else if (fieldName is not null && fields.Count < MostFields)
+            {
+                fields[fieldName] = text;
+            }
+        }
+
+        NextPart();
+    }
+
+    private string FieldText()
+    {
+        if (capturing >= 0)
+        {
+            return Encoding.UTF8.GetString([.. captured]);
+        }
+
+        long number = 0;
+        for (var i = captured.Count - 1; i >= 0; i--)
+        {
+            number = (number << 8) | captured[i];
+        }
+
+        var bits = 64 - (captured.Count * 8);
+        return (number << bits >> bits).ToString(CultureInfo.InvariantCulture);
+    }
+
+    private void Await(State next, int bytes)
+    {
+        (state, needed, smallBytes) = (next, bytes, 0);
+    }
+}

@@ -1,0 +1,196 @@
+using Microsoft.Extensions.Logging;
+using NLDS.BackupAgent.Redis.CommandStream;
+using NLDS.BackupAgent.Redis.Protocol;
+using NLDS.BackupAgent.Redis.Rdb;
+using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Redis.Restore;
+
+/// <summary>
+/// Does what a plan says. Until every byte is proved and durable the directory holds files that make a server refuse to start; then the true ones take their places. Both
+/// ways in which a server keeps its data are served: the append-only file, and <c>dump.rdb</c>.
+/// </summary>
+internal sealed partial class Restorer(BackupRepository repository, RedisCatalog catalog, TimeProvider clock, ILogger<Restorer> logger)
+{
+    private const long ReportEvery = 16 << 20;
+
+    public async Task RestoreAsync(RedisRestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var target = new TargetDirectory(plan.TargetDirectory);
+            target.Begin(plan.BackupId);
+            await WriteBaseAsync(plan, target.AofBase, progress, cancellationToken);
+            var commands = plan.Stream is null ? 0 : await WriteCommandsAsync(plan, target.AofCommands, progress, cancellationToken);
+            var isOneFile = commands == 0 || await TryFoldAsync(plan, target, cancellationToken);
+            Finish(plan, target, isOneFile);
+            LogRestored(plan.BackupId, commands, plan.TargetDirectory, plan.Target);
+        }
+        catch (Exception damage) when (damage is InvalidDataException or ProtocolException)
+        {
+            throw new NotRestorableException(
+                $"Redis backup {plan.BackupId} or the stream behind it is damaged: {damage.Message}. The target '{plan.TargetDirectory}' is unfinished and cannot be started.", damage);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new SourceException(
+                $"The restore into '{plan.TargetDirectory}' stopped: {failure.Message} The target is unfinished and cannot be started; restore again when there is room and permission.",
+                isPermanent: true,
+                failure);
+        }
+    }
+
+    private async Task WriteBaseAsync(RedisRestorePlan plan, string path, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    {
+        var scanner = new RdbScanner();
+        await using var source = repository.OpenRead(plan.Base.Rdb, ContentProof.Stored);
+        await using var file = Create(path);
+        var buffer = new byte[512 << 10];
+        while (await source.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken) is var count && count > 0)
+        {
+            var before = scanner.Bytes;
+            scanner.Feed(buffer.AsSpan(0, count));
+            await file.WriteAsync(buffer.AsMemory(0, count), cancellationToken);
+            if (scanner.Bytes / ReportEvery != before / ReportEvery)
+            {
+                progress.Report(new TransferProgress("snapshot", scanner.Bytes, plan.Base.Sealed.ContentBytes));
+            }
+        }
+
+        scanner.Complete();
+        file.Flush(flushToDisk: true);
+    }
+
+    private async Task<long> WriteCommandsAsync(RedisRestorePlan plan, string path, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    {
+        var stream = plan.Stream!;
+        var total = (long)(plan.Cut - stream.Start.Offset);
+        using var commands = new CommandFile(path, stream.Start.Offset, plan.Base.Details.StreamDatabase);
+        long done = 0;
+        await PathReading.ReadAsync(
+            catalog.OpenLog(),
+            stream,
+            plan.Cut,
+            bytes =>
+            {
+                commands.Write(bytes);
+                var before = done;
+                done += bytes.Length;
+                if (done / ReportEvery != before / ReportEvery)
+                {
+                    progress.Report(new TransferProgress("commands", done, total));
+                }
+            },
+            cancellationToken);
+        commands.Complete();
+        return commands.Commands;
+    }
+
+    /// <summary>
+    /// Lets a redis-server load copy and commands and write both as one RDB file: then a server without an append-only file has all the data too, and one with it
+    /// starts several times faster.
+    /// </summary>
+    private async Task<bool> TryFoldAsync(RedisRestorePlan plan, TargetDirectory target, CancellationToken cancellationToken)
+    {
+        if (plan.Server is not { } program)
+        {
+            return false;
+        }
+
+        Directory.CreateDirectory(target.Scratch);
+        PlaceAof(plan.Layout, new TargetDirectory(target.Scratch), target.AofBase, target.AofCommands);
+        await using (var server = await ScratchServer.LoadAsync(program, target.Scratch, plan.ContentBytes, clock, cancellationToken))
+        {
+            var keys = await server.CountKeysAsync(cancellationToken);
+            LogLoaded(program.Version, keys);
+            var saved = await server.SaveAsync(target.Scratch, cancellationToken);
+            File.SetUnixFileMode(saved, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            File.Move(saved, target.AofBase, overwrite: true);
+        }
+
+        Directory.Delete(target.Scratch, recursive: true);
+        return true;
+    }
+
+    /// <summary>Only now does the directory become one that a server starts.</summary>
+    private static void Finish(RedisRestorePlan plan, TargetDirectory target, bool isOneFile)
+    {
+        if (isOneFile)
+        {
+            // It is what a server without an append-only file looks for as well. Otherwise the refusal stays: better no start than an old or an empty one.
+            File.Delete(target.AofCommands);
+            File.Delete(target.Dump);
+            TargetFiles.Link(target.AofBase, target.Dump);
+        }
+
+        TargetFiles.FlushFileSystem(target.Path);
+        if (plan.Layout == AofLayout.SingleFile)
+        {
+            File.Delete(target.SingleAof);
+            PlaceAof(plan.Layout, target, target.AofBase, isOneFile ? null : target.AofCommands);
+            Directory.Delete(target.AofDirectory, recursive: true);
+        }
+        else
+        {
+            WriteManifest(target, !isOneFile);
+            File.Delete(target.SingleAof);
+        }
+
+        TargetFiles.GiveToOwnerOf(target.Path);
+        File.Delete(target.Mark);
+        TargetFiles.FlushFileSystem(target.Path);
+    }
+
+    /// <summary>Puts base and commands where a server of the layout looks for them.</summary>
+    private static void PlaceAof(AofLayout layout, TargetDirectory target, string baseFile, string? commandFile)
+    {
+        if (layout == AofLayout.SingleFile)
+        {
+            using var joined = Create(target.SingleAof);
+            foreach (var part in new[] { baseFile, commandFile }.OfType<string>())
+            {
+                using var source = File.OpenRead(part);
+                source.CopyTo(joined);
+            }
+
+            joined.Flush(flushToDisk: true);
+            return;
+        }
+
+        Directory.CreateDirectory(target.AofDirectory);
+        TargetFiles.Link(baseFile, target.AofBase);
+        if (commandFile is not null)
+        {
+            TargetFiles.Link(commandFile, target.AofCommands);
+        }
+
+        WriteManifest(target, commandFile is not null);
+    }
+
+    /// <summary>As redis-server writes it (aof.c); put in place by a rename.</summary>
+    private static void WriteManifest(TargetDirectory target, bool hasCommands)
+    {
+        var temporary = target.AofManifest + ".new";
+        TargetDirectory.WriteSmall(
+            temporary,
+            $"file {Path.GetFileName(target.AofBase)} seq 1 type b\n" + (hasCommands ? $"file {Path.GetFileName(target.AofCommands)} seq 1 type i\n" : ""));
+        File.Move(temporary, target.AofManifest, overwrite: true);
+    }
+
+    private static FileStream Create(string path) => new(path, new FileStreamOptions
+    {
+        Mode = FileMode.CreateNew,
+        Access = FileAccess.Write,
+        BufferSize = 0,
+        Options = FileOptions.Asynchronous,
+        UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+    });
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Redis {Version} loaded the restored files: {Keys} keys.")]
+    private partial void LogLoaded(Version version, long keys);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Redis backup {Id} and {Commands} commands behind it are restored into {Directory}, {Target}.")]
+    private partial void LogRestored(string id, long commands, string directory, string target);
+}

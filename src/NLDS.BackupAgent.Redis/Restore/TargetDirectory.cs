@@ -1,0 +1,100 @@
+using NLDS.BackupAgent.Repository.Sources;
+
+namespace NLDS.BackupAgent.Redis.Restore;
+
+/// <summary>The directory that a restore writes, under the names that redis-server has by default.</summary>
+internal sealed class TargetDirectory(string path)
+{
+    /// <summary>Present while a restore is writing. A directory that has it holds nothing but an unfinished restore.</summary>
+    public const string InProgress = "nlds-restore-in-progress";
+
+    public string Path { get; } = path;
+
+    public string Dump => In("dump.rdb");
+
+    public string SingleAof => In("appendonly.aof");
+
+    public string AofDirectory => In("appendonlydir");
+
+    public string AofBase => System.IO.Path.Combine(AofDirectory, "appendonly.aof.1.base.rdb");
+
+    public string AofCommands => System.IO.Path.Combine(AofDirectory, "appendonly.aof.1.incr.aof");
+
+    public string AofManifest => System.IO.Path.Combine(AofDirectory, "appendonly.aof.manifest");
+
+    public string Scratch => In("nlds-scratch");
+
+    public string Mark => In(InProgress);
+
+    public static string Require(string? directory) => string.IsNullOrWhiteSpace(directory)
+        ? throw new UsageException("Say where to restore to: --target-directory DIR. It must be empty or absent.")
+        : System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(directory));
+
+    /// <exception cref="UsageException">Something is in the way.</exception>
+    public void RequireEmpty()
+    {
+        if (File.Exists(Path))
+        {
+            throw new UsageException($"'{Path}' is a file. Name a directory that is empty or absent.");
+        }
+
+        if (Directory.Exists(Path) && !IsUnfinished && Contents().Any())
+        {
+            throw new UsageException($"'{Path}' is not empty. Nothing was written. Name an empty or absent directory, or move what is there aside.");
+        }
+    }
+
+    /// <summary>Makes it a directory that no redis-server starts from, whichever way it keeps its data, until the restore is finished.</summary>
+    public void Begin(string backup)
+    {
+        const UnixFileMode ownerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        Directory.CreateDirectory(Path, ownerOnly);
+        File.SetUnixFileMode(Path, ownerOnly);
+        File.WriteAllText(Mark, $"A restore of Redis backup {backup} is writing here, or was interrupted. redis-server refuses to start from this directory.\n");
+        Clear();
+        Directory.CreateDirectory(AofDirectory, ownerOnly);
+        WriteSmall(Dump, Refusal);
+        WriteSmall(SingleAof, Refusal);
+        WriteSmall(AofManifest, Refusal);
+    }
+
+    /// <summary>
+    /// No version reads a file that begins like this, as an RDB file, an append-only file or a manifest: a server that would ignore the data of this directory ends with
+    /// an error instead of starting empty.
+    /// </summary>
+    public static string Refusal => "REDIS9999 written by nlds restore: this server would not see the restored data. See the restore's messages.\n";
+
+    public static void WriteSmall(string path, string content)
+    {
+        using var file = new FileStream(path, new FileStreamOptions
+        {
+            Mode = FileMode.Create,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        });
+        file.Write(System.Text.Encoding.ASCII.GetBytes(content));
+    }
+
+    private bool IsUnfinished => File.Exists(Mark);
+
+    private void Clear()
+    {
+        foreach (var entry in Contents().Where(entry => entry != Mark).ToList())
+        {
+            if (Directory.Exists(entry) && new DirectoryInfo(entry).LinkTarget is null)
+            {
+                Directory.Delete(entry, recursive: true);
+            }
+            else
+            {
+                File.Delete(entry);
+            }
+        }
+    }
+
+    /// <summary>A fresh volume's lost+found is nobody's data.</summary>
+    private IEnumerable<string> Contents() =>
+        Directory.EnumerateFileSystemEntries(Path).Where(entry => System.IO.Path.GetFileName(entry) != "lost+found");
+
+    private string In(string name) => System.IO.Path.Combine(Path, name);
+}
