@@ -1,3 +1,5 @@
+using NLDS.BackupAgent.Repository.Targets;
+
 namespace NLDS.BackupAgent.Postgres.Restore;
 
 /// <summary>

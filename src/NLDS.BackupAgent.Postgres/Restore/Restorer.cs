@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Repository.Targets;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Postgres.Archive;

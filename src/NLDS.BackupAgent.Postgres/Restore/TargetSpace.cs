@@ -1,5 +1,6 @@
 using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Targets;
 
 namespace NLDS.BackupAgent.Postgres.Restore;
 

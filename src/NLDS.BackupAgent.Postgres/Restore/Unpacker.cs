@@ -1,5 +1,6 @@
 using NLDS.BackupAgent.Postgres.Archive;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Targets;
 
 namespace NLDS.BackupAgent.Postgres.Restore;
 

@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -36,26 +37,20 @@ internal static class PathReading
     }
 
     /// <summary>Passes on so many bytes of what is written, behind so many others.</summary>
-    private sealed class WindowStream(ulong skip, ulong length, Action<ReadOnlyMemory<byte>> take) : Stream
+    private sealed class WindowStream(ulong skip, ulong length, Action<ReadOnlyMemory<byte>> take) : SinkStream
     {
         private ulong skip = skip;
         private ulong left = length;
 
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
+        public override void Write(ReadOnlySpan<byte> buffer) => Take(buffer.ToArray());
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            Take(buffer);
+            return ValueTask.CompletedTask;
+        }
+
+        private void Take(ReadOnlyMemory<byte> buffer)
         {
             var skipped = (int)Math.Min(skip, (ulong)buffer.Length);
             var count = (int)Math.Min(left, (ulong)(buffer.Length - skipped));
@@ -65,20 +60,6 @@ internal static class PathReading
             {
                 take(buffer.Slice(skipped, count));
             }
-
-            return ValueTask.CompletedTask;
         }
-
-        public override void Flush()
-        {
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

@@ -5,6 +5,7 @@ using NLDS.BackupAgent.Redis.Rdb;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Targets;
 
 namespace NLDS.BackupAgent.Redis.Restore;
 
@@ -122,10 +123,10 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
             // It is what a server without an append-only file looks for as well. Otherwise the refusal stays: better no start than an old or an empty one.
             File.Delete(target.AofCommands);
             File.Delete(target.Dump);
-            TargetFiles.Link(target.AofBase, target.Dump);
+            UnixFiles.Link(target.AofBase, target.Dump);
         }
 
-        TargetFiles.FlushFileSystem(target.Path);
+        UnixFiles.FlushFileSystem(target.Path);
         if (plan.Layout == AofLayout.SingleFile)
         {
             File.Delete(target.SingleAof);
@@ -140,7 +141,7 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
 
         TargetFiles.GiveToOwnerOf(target.Path);
         File.Delete(target.Mark);
-        TargetFiles.FlushFileSystem(target.Path);
+        UnixFiles.FlushFileSystem(target.Path);
     }
 
     /// <summary>Puts base and commands where a server of the layout looks for them.</summary>
@@ -160,10 +161,10 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
         }
 
         Directory.CreateDirectory(target.AofDirectory);
-        TargetFiles.Link(baseFile, target.AofBase);
+        UnixFiles.Link(baseFile, target.AofBase);
         if (commandFile is not null)
         {
-            TargetFiles.Link(commandFile, target.AofCommands);
+            UnixFiles.Link(commandFile, target.AofCommands);
         }
 
         WriteManifest(target, commandFile is not null);

@@ -50,36 +50,10 @@ internal sealed class GzipEncoder(int level) : ContentEncoder
     }
 
     /// <summary>A sink that GZipStream keeps while the buffer behind it changes from call to call.</summary>
-    private sealed class SwitchableStream : Stream
+    private sealed class SwitchableStream : SinkStream
     {
         public IBufferWriter<byte>? Target { get; set; }
 
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException("A sink has no length.");
-
-        public override long Position
-        {
-            get => throw new NotSupportedException("A sink has no position.");
-            set => throw new NotSupportedException("A sink has no position.");
-        }
-
         public override void Write(ReadOnlySpan<byte> buffer) => Target?.Write(buffer);
-
-        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
-        public override void Flush()
-        {
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("A sink is not read.");
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException("A sink does not seek.");
-
-        public override void SetLength(long value) => throw new NotSupportedException("A sink has no length.");
     }
 }

@@ -1,6 +1,7 @@
 using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Targets;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing.Storage;
 using NLDS.BackupAgent.Testing;

@@ -2,14 +2,18 @@ using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace NLDS.BackupAgent.Postgres.Restore;
+namespace NLDS.BackupAgent.Repository.Targets;
 
-/// <summary>What a restore needs of the file system beyond .NET: owners, early write-back, and one flush for a million files.</summary>
-internal static partial class UnixFiles
+/// <summary>What a restore needs of the file system beyond .NET: owners, hard links, early write-back, and one flush for a million files.</summary>
+public static partial class UnixFiles
 {
     private const int ReadDirectory = 0x10000; // O_RDONLY | O_DIRECTORY on Linux
     private const uint StartWriting = 2; // SYNC_FILE_RANGE_WRITE
+    private const int AtCurrentDirectory = -100; // AT_FDCWD
+    private const uint StatXBasics = 0x7ff;
+    private const int StatXBytes = 256;
 
+    /// <summary>Whether this process may give files away.</summary>
     public static bool IsRoot { get; } = EffectiveUserId() == 0;
 
     /// <summary>Gives a file, directory or link to another owner.</summary>
@@ -21,6 +25,16 @@ internal static partial class UnixFiles
         }
     }
 
+    /// <summary>A second name for a file.</summary>
+    public static void Link(string existing, string name)
+    {
+        if (HardLink(existing, name) != 0)
+        {
+            throw Failed($"link '{name}'");
+        }
+    }
+
+    /// <summary>The numbers of the user and the group that a file or directory belongs to.</summary>
     public static (int User, int Group) Owner(string path)
     {
         Span<byte> status = stackalloc byte[StatXBytes];
@@ -73,10 +87,6 @@ internal static partial class UnixFiles
         }
     }
 
-    private const int AtCurrentDirectory = -100;
-    private const uint StatXBasics = 0x7ff;
-    private const int StatXBytes = 256;
-
     private static IOException Failed(string what)
     {
         var error = new Win32Exception(Marshal.GetLastPInvokeError());
@@ -85,6 +95,9 @@ internal static partial class UnixFiles
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     private static partial uint EffectiveUserId();
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int HardLink(string existing, string name);
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int LinkChangeOwner(string path, int user, int group);
