@@ -18,8 +18,8 @@ public static class PostgresServices
     public const string Source = PostgresCatalog.Source;
 
     /// <summary>What <c>restore postgres</c> takes beside the options that every restore has.</summary>
-    public static IReadOnlyList<RestoreOption> RestoreOptions { get; } =
-        [new RestoreOption(RestoreOptionNames.Tablespace, "OLD=NEW", "Put the tablespace of directory OLD into directory NEW.", AllowsMany: true)];
+    public static RestoreSyntax Restore { get; } =
+        new([new RestoreOption(RestoreOptionNames.Tablespace, "OLD=NEW", "Put the tablespace of directory OLD into directory NEW.", AllowsMany: true)]);
 
     /// <summary>Adds PostgreSQL as <see cref="ISnapshotSource"/>, <see cref="IContinuousSource"/>,
     /// <see cref="IRetainedSource"/> and <see cref="IWalFetcher"/>.</summary>

@@ -43,8 +43,11 @@ internal sealed class PostgresSource(
     public async Task<RestorePlan> PlanRestoreAsync(RestoreRequest request, CancellationToken cancellationToken) =>
         await planner.PlanAsync(request, cancellationToken);
 
-    public Task RestoreAsync(RestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken) =>
-        restorer.RestoreAsync((PostgresRestorePlan)plan, progress, cancellationToken);
+    public async Task<RestoreOutcome> RestoreAsync(RestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    {
+        await restorer.RestoreAsync((PostgresRestorePlan)plan, progress, cancellationToken);
+        return RestoreOutcome.Whole;
+    }
 
     public Task<VerifyReport> VerifyAsync(VerifyScope scope, IProgress<TransferProgress> progress, CancellationToken cancellationToken) =>
         verifier.VerifyAsync(scope, progress, cancellationToken);

@@ -17,7 +17,7 @@ public static class RedisServices
     public const string Source = RedisCatalog.Source;
 
     /// <summary>What <c>restore redis</c> takes beside the options that every restore has.</summary>
-    public static IReadOnlyList<RestoreOption> RestoreOptions { get; } =
+    public static RestoreSyntax Restore { get; } = new(
     [
         new RestoreOption(
             RestoreOptionNames.RedisServer,
@@ -27,7 +27,7 @@ public static class RedisServices
             RestoreOptionNames.AppendOnly,
             "yes|any",
             "yes: the server's configuration has 'appendonly yes', and copy and commands may stay apart. any (the default): it may have it or not."),
-    ];
+    ]);
 
     /// <summary>Adds Redis as <see cref="ISnapshotSource"/>, <see cref="IRetainedSource"/> and, unless its mode is Snapshot, as <see cref="IContinuousSource"/>.</summary>
     public static IServiceCollection AddRedis(this IServiceCollection services, IConfiguration configuration)

@@ -47,8 +47,11 @@ internal sealed class RedisSource(
     public async Task<RestorePlan> PlanRestoreAsync(RestoreRequest request, CancellationToken cancellationToken) =>
         await planner.PlanAsync(request, cancellationToken);
 
-    public Task RestoreAsync(RestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken) =>
-        restorer.RestoreAsync((RedisRestorePlan)plan, progress, cancellationToken);
+    public async Task<RestoreOutcome> RestoreAsync(RestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    {
+        await restorer.RestoreAsync((RedisRestorePlan)plan, progress, cancellationToken);
+        return RestoreOutcome.Whole;
+    }
 
     public Task<VerifyReport> VerifyAsync(VerifyScope scope, IProgress<TransferProgress> progress, CancellationToken cancellationToken) =>
         verifier.VerifyAsync(scope, progress, cancellationToken);

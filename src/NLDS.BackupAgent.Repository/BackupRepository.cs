@@ -143,6 +143,18 @@ public sealed class BackupRepository
     public async Task<BackupListing<SealedBackup>> ListBackupsAsync(SnapshotLayout layout, CancellationToken cancellationToken) =>
         await Catalog.ListAsync(layout, await BackupFiles.ListAsync(Store, layout, cancellationToken), anew: false, cancellationToken);
 
+    /// <summary>
+    /// Writes down that a new backup would hold what <paramref name="backup"/> holds, so that a source at rest costs no new objects and is seen to be protected.
+    /// </summary>
+    /// <returns>The backup, current as of now.</returns>
+    public async Task<SealedBackup> RecordUnchangedAsync(SnapshotLayout layout, SealedBackup backup, CancellationToken cancellationToken)
+    {
+        var now = Clock.GetUtcNow();
+        await Documents.ReplaceAsync(
+            layout.Unchanged(backup.Id), new UnchangedSince(layout.Source, backup.Id.ToString(), now), BackupJson.Default.UnchangedSince, cancellationToken);
+        return backup with { UnchangedAt = now };
+    }
+
     /// <summary>Whether a backup's manifest is there now: what was listed may have been removed since.</summary>
     public async Task<bool> ExistsAsync(SnapshotLayout layout, BackupId id, CancellationToken cancellationToken) =>
         await Store.HeadAsync(layout.Manifest(id), cancellationToken) is not null;

@@ -38,7 +38,7 @@ internal partial class Program
                 new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone"),
                 new ScheduleKeys("postgres-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
             ],
-            PostgresServices.RestoreOptions)
+            PostgresServices.Restore)
         .AddSource<RedisOptions>(
             "Redis",
             RedisServices.Source,
@@ -47,5 +47,5 @@ internal partial class Program
                 new ScheduleKeys("redis-base", "Snapshot:Schedule", "Snapshot:TimeZone"),
                 new ScheduleKeys("redis-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
             ],
-            RedisServices.RestoreOptions);
+            RedisServices.Restore);
 }

@@ -16,6 +16,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
 
     private readonly SeenObjects<SealedBackup> manifests = new();
     private readonly SeenObjects<BackupProof?> proofs = new();
+    private readonly SeenObjects<UnchangedSince?> unchanged = new();
 
     /// <param name="anew">Reads every document from the store, whatever was read before.</param>
     public async Task<BackupListing<SealedBackup>> ListAsync(
@@ -25,6 +26,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
         {
             manifests.Forget(layout.Prefix, []);
             proofs.Forget(layout.Prefix, []);
+            unchanged.Forget(layout.Prefix, []);
         }
 
         var read = new (SealedBackup? Sound, DamagedBackup? Damaged)[folders.Count];
@@ -35,6 +37,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
             async (index, token) => read[index] = await ReadAsync(layout, folders[index], token));
         manifests.Forget(layout.Prefix, folders.SelectMany(folder => folder.ByName.Values));
         proofs.Forget(layout.Prefix, folders.SelectMany(folder => folder.ByName.Values));
+        unchanged.Forget(layout.Prefix, folders.SelectMany(folder => folder.ByName.Values));
         return new BackupListing<SealedBackup>([.. read.Select(r => r.Sound).OfType<SealedBackup>()], [.. read.Select(r => r.Damaged).OfType<DamagedBackup>()]);
     }
 
@@ -59,7 +62,12 @@ internal sealed class BackupCatalog(DocumentStore documents)
         try
         {
             var backup = await manifests.GetAsync(entry, () => ReadManifestAsync(entry.Key, folder.Id, layout, cancellationToken));
-            return (backup with { VerifiedAt = await VerifiedAtAsync(backup, folder, cancellationToken), IsHeld = folder.Has(SnapshotLayout.HoldName) }, null);
+            return (backup with
+            {
+                VerifiedAt = await VerifiedAtAsync(backup, folder, cancellationToken),
+                UnchangedAt = await UnchangedAtAsync(folder, cancellationToken),
+                IsHeld = folder.Has(SnapshotLayout.HoldName),
+            }, null);
         }
         catch (NotRestorableException damage)
         {
@@ -78,6 +86,23 @@ internal sealed class BackupCatalog(DocumentStore documents)
         try
         {
             return await ReadProofAsync(folder, cancellationToken) is { } proof && IsProofOf(proof, backup) ? proof.Verified : null;
+        }
+        catch (Exception absent) when (absent is NotRestorableException or ObjectNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>One that is damaged says nothing; a verification names it, and the next backup writes it anew.</summary>
+    private async Task<DateTimeOffset?> UnchangedAtAsync(BackupFiles folder, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return folder.ByName.TryGetValue(SnapshotLayout.UnchangedName, out var entry)
+                && await unchanged.GetAsync(entry, () => documents.FindRegisterAsync(entry.Key, BackupJson.Default.UnchangedSince, cancellationToken)) is { } since
+                && since.Id == folder.Id.ToString()
+                ? since.CheckedAt
+                : null;
         }
         catch (Exception absent) when (absent is NotRestorableException or ObjectNotFoundException)
         {

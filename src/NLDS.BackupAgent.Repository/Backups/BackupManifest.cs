@@ -29,6 +29,10 @@ public sealed record BackupManifest
 
     public required IReadOnlyList<BackupObject> Objects { get; init; }
 
+    /// <summary>What of the source is not in the backup although it should be, a sentence each; null when it is whole.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Omissions { get; init; }
+
     /// <summary>What only the source understands; for PostgreSQL the cluster, positions and server settings.</summary>
     public required JsonElement Details { get; init; }
 }

@@ -35,6 +35,9 @@ public sealed class BackupSession : IAsyncDisposable
     /// <summary>Begins an object of this backup, for example <c>base.tar</c>; the codec's suffix is added, and with a key <c>.enc</c>.</summary>
     public ContentWriter BeginObject(string name) => Begin(name, repository.Codec);
 
+    /// <summary>Begins an object whose codec its name is known by, whatever the configuration says: <c>tar.gz</c>.</summary>
+    public ContentWriter BeginObject(string name, Codec codec) => Begin(name, codec);
+
     /// <summary>Begins an object that is stored as it is; with a key encrypted, like every other.</summary>
     public ContentWriter BeginPlainObject(string name) => Begin(name, Codec.None);
 
@@ -42,8 +45,12 @@ public sealed class BackupSession : IAsyncDisposable
     public async Task SealObjectAsync(ContentWriter writer, CancellationToken cancellationToken) =>
         objects.Add(await writer.SealAsync(cancellationToken));
 
+    /// <summary>Makes the backup exist, whole.</summary>
+    public Task<SealedBackup> SealAsync(JsonElement details, CancellationToken cancellationToken) => SealAsync(details, [], cancellationToken);
+
     /// <summary>Makes the backup exist.</summary>
-    public async Task<SealedBackup> SealAsync(JsonElement details, CancellationToken cancellationToken)
+    /// <param name="omissions">What of the source is not in it, a sentence each: the backup is partial, visibly.</param>
+    public async Task<SealedBackup> SealAsync(JsonElement details, IReadOnlyList<string> omissions, CancellationToken cancellationToken)
     {
         var manifest = new BackupManifest
         {
@@ -54,6 +61,7 @@ public sealed class BackupSession : IAsyncDisposable
             Ended = repository.Clock.GetUtcNow(),
             Agent = BackupRepository.AgentVersion,
             Objects = [.. objects],
+            Omissions = omissions.Count > 0 ? omissions : null,
             Details = details,
         };
         var key = layout.Manifest(Id);

@@ -10,6 +10,15 @@ public sealed record SealedBackup(BackupId Id, BackupManifest Manifest)
     /// <summary>When it was last read back whole and found sound; null when it never was, or the proof is not of this manifest.</summary>
     public DateTimeOffset? VerifiedAt { get; init; }
 
+    /// <summary>When the source was last found unchanged since this backup, so that a new one would have been the same; null when it never was.</summary>
+    public DateTimeOffset? UnchangedAt { get; init; }
+
+    /// <summary>The newest moment at which the source was known to be what this backup holds.</summary>
+    public DateTimeOffset CurrentAt => UnchangedAt > Manifest.Ended ? UnchangedAt.Value : Manifest.Ended;
+
+    /// <summary>What of the source is not in it although it should be, a sentence each. Such a backup is partial, and is shown so everywhere.</summary>
+    public IReadOnlyList<string> Omissions => Manifest.Omissions ?? [];
+
     /// <summary>A hold lies beside it: no policy removes it.</summary>
     public bool IsHeld { get; init; }
 

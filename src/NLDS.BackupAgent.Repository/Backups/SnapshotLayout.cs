@@ -16,6 +16,7 @@ public sealed record SnapshotLayout(string Source, string Prefix, char Separator
     internal const string HoldName = "hold.json";
     internal const string TombstoneName = "pruned.json";
     internal const string ProofName = "verified.json";
+    internal const string UnchangedName = "unchanged.json";
     private const int IdLength = 15;
 
     internal ObjectKey Manifest(BackupId id) => Key(id, ManifestName);
@@ -31,6 +32,9 @@ public sealed record SnapshotLayout(string Source, string Prefix, char Separator
 
     /// <summary>Says that the backup was read back; a register.</summary>
     internal ObjectKey Proof(BackupId id) => Key(id, ProofName);
+
+    /// <summary>Says when the source was last found as it is in the backup; a register.</summary>
+    internal ObjectKey Unchanged(BackupId id) => Key(id, UnchangedName);
 
     internal ObjectKey Key(BackupId id, string name) => new($"{Prefix}{id}{Separator}{name}");
 

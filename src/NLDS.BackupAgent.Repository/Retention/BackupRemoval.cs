@@ -11,7 +11,7 @@ namespace NLDS.BackupAgent.Repository.Retention;
 internal sealed class BackupRemoval(BackupRepository repository, IObjectStore store, SnapshotLayout layout, BackupId id, PruneBudget budget)
 {
     /// <summary>What tells of a backup goes after what it tells of; a dead session's remains are known by their claim.</summary>
-    private static readonly HashSet<string> Last = [SnapshotLayout.ClaimName, SnapshotLayout.HoldName, SnapshotLayout.ProofName];
+    private static readonly HashSet<string> Last = [SnapshotLayout.ClaimName, SnapshotLayout.HoldName, SnapshotLayout.ProofName, SnapshotLayout.UnchangedName];
 
     private readonly Removal removal = new(store);
 

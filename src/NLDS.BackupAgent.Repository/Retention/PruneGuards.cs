@@ -19,7 +19,7 @@ internal static class PruneGuards
         }
 
         var newest = plan.Backups.LastOrDefault(b => b.Backup.Id.Began <= plan.Now);
-        if (newest is not null && plan.Now - newest.Backup.Manifest.Ended is var age && age > options.MaxNewestAge)
+        if (newest is not null && plan.Now - newest.Backup.CurrentAt is var age && age > options.MaxNewestAge)
         {
             yield return $"The newest backup of {plan.Source} ended {RetentionPolicy.Words(Whole(age))} ago, longer than Retention:MaxNewestAge "
                 + $"({RetentionPolicy.Words(options.MaxNewestAge)}): its backups do not run. Nothing is removed before one succeeds. Run 'backup {plan.Source}' and see why.";

@@ -22,6 +22,9 @@ public abstract record RestorePlan
     /// <summary>How long it should take until the service answers, from what is known of rates.</summary>
     public required TimeSpan Estimate { get; init; }
 
+    /// <summary>The request itself asked for nothing more than the plan, in the source's own words (<c>--mode plan</c>).</summary>
+    public bool IsOnlyAPlan { get; init; }
+
     /// <summary>What will be done, step by step, for people.</summary>
     public required IReadOnlyList<string> Steps { get; init; }
 

@@ -77,7 +77,7 @@ internal sealed class BackupAccounts(BackupRepository repository, SnapshotLayout
     private BackupDamage? FindManifestLost(BackupFiles folder)
     {
         var sealing = repository.Clock.GetUtcNow() - LongestSealing;
-        var witness = folder.ByName.FirstOrDefault(file => file.Key is SnapshotLayout.ProofName or SnapshotLayout.HoldName
+        var witness = folder.ByName.FirstOrDefault(file => file.Key is SnapshotLayout.ProofName or SnapshotLayout.HoldName or SnapshotLayout.UnchangedName
             || ((file.Key == lastObject || file.Key.StartsWith(lastObject + ".", StringComparison.Ordinal)) && file.Value.LastModified < sealing)).Key;
         return witness is null
             ? null

@@ -75,6 +75,18 @@ internal static class BackupCommand
             return;
         }
 
+        if (backup.UnchangedAt is not null)
+        {
+            session.Error.WriteLine($"{backup.Source}: unchanged since backup {backup.Id}; no new one was taken.");
+            session.Out.WriteLine(backup.Id);
+            return;
+        }
+
+        foreach (var omission in backup.Omissions)
+        {
+            session.Error.WriteLine($"{backup.Source}: the backup is partial: {omission}");
+        }
+
         session.Error.WriteLine(
             $"{backup.Source}: {Sizes.Bytes(backup.ContentBytes)} ({Sizes.Bytes(backup.StoredBytes)} stored) in {Sizes.Duration(backup.Ended - backup.Began)}.");
         session.Out.WriteLine(backup.Id);

@@ -21,6 +21,12 @@ internal sealed record BackupSummary(string Source, string Id, DateTimeOffset Be
     /// <summary>No policy removes it until it is released.</summary>
     public bool Held { get; init; }
 
+    /// <summary>When the source was last found unchanged since; null when it never was.</summary>
+    public DateTimeOffset? UnchangedAt { get; init; }
+
+    /// <summary>What of the source is not in it although it should be: the backup is partial.</summary>
+    public IReadOnlyList<string> Omissions { get; init; } = [];
+
     /// <summary>Why retention keeps it; null where no policy was asked.</summary>
     public IReadOnlyList<string>? Kept { get; init; }
 
@@ -35,6 +41,8 @@ internal sealed record BackupSummary(string Source, string Id, DateTimeOffset Be
     {
         VerifiedAt = backup.VerifiedAt,
         Held = backup.IsHeld,
+        UnchangedAt = backup.UnchangedAt,
+        Omissions = backup.Omissions,
     };
 }
 
@@ -81,13 +89,19 @@ internal sealed record RestoreDocument
 
     public required IReadOnlyList<string> Warnings { get; init; }
 
-    /// <summary>False for a plan.</summary>
+    /// <summary>False for a plan, and when anything could not be restored.</summary>
     public required bool Restored { get; init; }
 
     /// <summary>What the restore took; null for a plan.</summary>
     public required double? ElapsedSeconds { get; init; }
 
-    public static RestoreDocument Of(RestorePlan plan, TimeSpan? elapsed) => new()
+    /// <summary>What the restore has to say.</summary>
+    public required IReadOnlyList<string> Notes { get; init; }
+
+    /// <summary>What could not be restored, and why.</summary>
+    public required IReadOnlyList<string> NotRestored { get; init; }
+
+    public static RestoreDocument Of(RestorePlan plan, RestoreOutcome? outcome, TimeSpan? elapsed) => new()
     {
         Source = plan.Source,
         BackupId = plan.BackupId,
@@ -98,8 +112,10 @@ internal sealed record RestoreDocument
         EstimateSeconds = plan.Estimate.TotalSeconds,
         Steps = plan.Steps,
         Warnings = plan.Warnings,
-        Restored = elapsed is not null,
+        Restored = outcome?.NotRestored.Count == 0,
         ElapsedSeconds = elapsed?.TotalSeconds,
+        Notes = outcome?.Notes ?? [],
+        NotRestored = outcome?.NotRestored ?? [],
     };
 }
 

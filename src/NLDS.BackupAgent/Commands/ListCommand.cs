@@ -64,11 +64,11 @@ internal static class ListCommand
             table.Add(
                 backup.Source,
                 backup.Id,
-                Sizes.Duration(now - backup.Ended),
+                Sizes.Duration(now - (backup.UnchangedAt ?? backup.Ended)),
                 Sizes.Duration(backup.Ended - backup.Began),
                 Sizes.Bytes(backup.ContentBytes),
                 Sizes.Bytes(backup.StoredBytes),
-                backup.State,
+                backup.Omissions.Count == 0 ? backup.State : $"{backup.State}, partial",
                 Kept(backup));
         }
 
@@ -84,6 +84,11 @@ internal static class ListCommand
         foreach (var (source, damaged) in listings.SelectMany(listing => listing.Damaged.Select(damaged => (listing.Source, damaged))))
         {
             output.WriteLine($"{source}: {damaged.Key} cannot be restored: {damaged.Value}");
+        }
+
+        foreach (var (backup, omission) in listings.SelectMany(listing => listing.Backups.TakeLast(1)).SelectMany(backup => backup.Omissions.Select(o => (backup, o))))
+        {
+            output.WriteLine($"{backup.Source}: {backup.Id} is partial: {omission}");
         }
 
         foreach (var (source, log) in listings.Where(listing => listing.Log is not null).Select(listing => (listing.Source, listing.Log!)))

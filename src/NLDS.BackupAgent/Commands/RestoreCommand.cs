@@ -11,7 +11,7 @@ internal static class RestoreCommand
     public static Command Create(CommandContext context)
     {
         var command = new Command("restore", "Bring a source back: plan, prove, then do");
-        foreach (var feature in context.Features.Sources.Where(feature => feature.RestoreOptions is not null))
+        foreach (var feature in context.Features.Sources.Where(feature => feature.Restore is not null))
         {
             command.Add(CreateFor(context, feature));
         }
@@ -21,15 +21,16 @@ internal static class RestoreCommand
 
     private static Command CreateFor(CommandContext context, Feature feature)
     {
-        var source = feature.Source!;
+        var (source, syntax) = (feature.Source!, feature.Restore!);
         var directory = new Option<string?>("--target-directory") { Description = "Where to restore to; must be empty or absent", HelpName = "DIR" };
         var to = new Option<string?>("--to") { Description = "latest (the default), a time in ISO 8601 with an offset, or what else the source knows", HelpName = "TARGET" };
         var backup = new Option<string?>("--backup") { Description = "The backup to begin from; the best one for the target unless said", HelpName = "ID" };
         var plan = new Option<bool>("--plan") { Description = "Say what would be done, and do nothing" };
         var json = CommandContext.JsonOption();
-        var own = feature.RestoreOptions!.ToDictionary(option => option.Name, Own);
-        var command = new Command(source, $"Restore {source}") { directory, to, backup, plan, json };
-        foreach (var option in own.Values)
+        var own = syntax.Options.Where(option => option.ValueName is not null).ToDictionary(option => option.Name, Own);
+        var flags = syntax.Options.Where(option => option.ValueName is null).ToDictionary(option => option.Name, Flag);
+        var command = new Command(source, $"Restore {source}") { backup, plan, json };
+        foreach (Option option in (Option[])[.. syntax.IsToDirectory ? [directory] : (Option[])[], .. syntax.ReachesMoments ? [to] : (Option[])[], .. own.Values, .. flags.Values])
         {
             command.Add(option);
         }
@@ -42,7 +43,9 @@ internal static class RestoreCommand
                 To = parse.GetValue(to),
                 BackupId = parse.GetValue(backup),
                 Options = own.Where(option => parse.GetResult(option.Value) is not null)
-                    .ToDictionary(option => option.Key, option => (IReadOnlyList<string>)(parse.GetValue(option.Value) ?? [])),
+                    .Select(option => KeyValuePair.Create(option.Key, (IReadOnlyList<string>)(parse.GetValue(option.Value) ?? [])))
+                    .Concat(flags.Where(flag => parse.GetValue(flag.Value)).Select(flag => KeyValuePair.Create(flag.Key, (IReadOnlyList<string>)[])))
+                    .ToDictionary(),
             };
             return RestoreAsync(session, source, request, parse.GetValue(plan), parse.GetValue(json), cancellationToken);
         });
@@ -55,6 +58,8 @@ internal static class RestoreCommand
         Arity = option.AllowsMany ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
     };
 
+    private static Option<bool> Flag(RestoreOption option) => new("--" + option.Name) { Description = option.Description };
+
     private static async Task<int> RestoreAsync(
         CommandSession session, string source, RestoreRequest request, bool planOnly, bool asJson, CancellationToken cancellationToken)
     {
@@ -62,28 +67,50 @@ internal static class RestoreCommand
         var plan = await snapshots.PlanRestoreAsync(request, cancellationToken);
         if (!asJson)
         {
-            PrintPlan(plan, planOnly ? session.Out : session.Error);
+            PrintPlan(plan, planOnly || plan.IsOnlyAPlan ? session.Out : session.Error);
         }
 
-        TimeSpan? elapsed = null;
-        if (!planOnly)
+        if (planOnly || plan.IsOnlyAPlan)
         {
-            var began = session.Time.GetTimestamp();
-            await snapshots.RestoreAsync(plan, session.Progress, cancellationToken);
-            session.Progress.End();
-            elapsed = session.Time.GetElapsedTime(began);
+            if (asJson)
+            {
+                session.Out.WriteLine(Report.Json(RestoreDocument.Of(plan, null, null)));
+            }
+
+            return ExitCode.Done;
         }
 
+        var began = session.Time.GetTimestamp();
+        var outcome = await snapshots.RestoreAsync(plan, session.Progress, cancellationToken);
+        session.Progress.End();
+        var elapsed = session.Time.GetElapsedTime(began);
         if (asJson)
         {
-            session.Out.WriteLine(Report.Json(RestoreDocument.Of(plan, elapsed)));
+            session.Out.WriteLine(Report.Json(RestoreDocument.Of(plan, outcome, elapsed)));
         }
-        else if (elapsed is { } took)
+        else
         {
-            session.Out.WriteLine($"Restored {plan.Source} from backup {plan.BackupId} to {plan.Target} in {Sizes.Duration(took)}.");
+            PrintOutcome(session, plan, outcome, elapsed);
         }
 
-        return ExitCode.Done;
+        return outcome.NotRestored.Count == 0 ? ExitCode.Done : ExitCode.Failed;
+    }
+
+    private static void PrintOutcome(CommandSession session, RestorePlan plan, RestoreOutcome outcome, TimeSpan elapsed)
+    {
+        foreach (var note in outcome.Notes)
+        {
+            session.Out.WriteLine(note);
+        }
+
+        foreach (var missing in outcome.NotRestored)
+        {
+            session.Error.WriteLine($"Not restored: {missing}");
+        }
+
+        session.Out.WriteLine(outcome.NotRestored.Count == 0
+            ? $"Restored {plan.Source} from backup {plan.BackupId} to {plan.Target} in {Sizes.Duration(elapsed)}."
+            : $"Restored {plan.Source} from backup {plan.BackupId} to {plan.Target} in part, in {Sizes.Duration(elapsed)}: what is missing is named above.");
     }
 
     private static void PrintPlan(RestorePlan plan, TextWriter output)

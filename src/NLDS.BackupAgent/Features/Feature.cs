@@ -14,5 +14,5 @@ internal sealed record Feature(string Section, Type Options, Action<IServiceColl
     public IReadOnlyList<ScheduleKeys> Schedules { get; init; } = [];
 
     /// <summary>Null when nothing can be restored from it.</summary>
-    public IReadOnlyList<RestoreOption>? RestoreOptions { get; init; }
+    public RestoreSyntax? Restore { get; init; }
 }

@@ -36,9 +36,9 @@ internal sealed class FeatureList
         string source,
         Action<IServiceCollection, IConfiguration> add,
         IReadOnlyList<ScheduleKeys>? schedules = null,
-        IReadOnlyList<RestoreOption>? restoreOptions = null)
+        RestoreSyntax? restore = null)
     {
-        features.Add(new Feature(section, typeof(TOptions), add) { Source = source, Schedules = schedules ?? [], RestoreOptions = restoreOptions });
+        features.Add(new Feature(section, typeof(TOptions), add) { Source = source, Schedules = schedules ?? [], Restore = restore });
         return this;
     }
 }

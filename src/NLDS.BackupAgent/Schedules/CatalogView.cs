@@ -45,7 +45,7 @@ internal sealed class CatalogView
 
     /// <summary>When a job last succeeded: of backups the repository is the truth, whoever took them; of other work the book of runs.</summary>
     public DateTimeOffset? LastSuccess(Job job, JobState state) => job.Kind == JobKind.Backup
-        ? this[job.Entry.Name]?.Newest?.Manifest.Ended
+        ? this[job.Entry.Name]?.Newest?.CurrentAt
         : state.Runs.LastOrDefault(run => run.Outcome == RunOutcome.Succeeded)?.Ended;
 
     public void Read(SourceListing listing)
@@ -78,7 +78,7 @@ internal sealed class CatalogView
             var state = states.GetValueOrDefault(source) ?? new CatalogState(null, 0, 0, null);
             states[source] = seen.Add((source, backup.Id))
                 ? state with { Newest = backup, Backups = state.Backups + 1, StoredBytes = state.StoredBytes + backup.StoredBytes }
-                : state;
+                : state with { Newest = backup };
         }
     }
 }

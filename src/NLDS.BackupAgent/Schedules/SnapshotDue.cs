@@ -7,7 +7,7 @@ internal sealed record SnapshotSituation
 {
     public required DateTimeOffset Now { get; init; }
 
-    /// <summary>When the newest backup began; null when there is none.</summary>
+    /// <summary>When the newest backup began, or was last found to hold all that there is; null when there is none.</summary>
     public DateTimeOffset? NewestBegan { get; init; }
 
     /// <summary>The last moment at which the schedule wanted a backup; null without a schedule.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using NLDS.BackupAgent.Configuration;
 using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Schedules;
@@ -27,10 +28,17 @@ internal static class SnapshotJobs
     {
         var backup = await entry.Snapshot!.TakeAsync(progress, cancellationToken);
         catalog.Sealed(entry.Name, backup);
-        return new JobResult(string.Create(CultureInfo.InvariantCulture, $"sealed backup {backup.Id}: {backup.ContentBytes} bytes, {backup.StoredBytes} stored"))
+        return new JobResult(Summary(backup))
         {
             Backup = backup.Id.ToString(),
             Bytes = backup.ContentBytes,
         };
     }
+
+    private static string Summary(SealedBackup backup) => backup switch
+    {
+        { UnchangedAt: not null } => $"found nothing changed since backup {backup.Id}",
+        { Omissions: [_, ..] omissions } => $"sealed backup {backup.Id}, which is partial: {string.Join(" ", omissions)}",
+        _ => string.Create(CultureInfo.InvariantCulture, $"sealed backup {backup.Id}: {backup.ContentBytes} bytes, {backup.StoredBytes} stored"),
+    };
 }

@@ -65,7 +65,7 @@ internal sealed partial class SnapshotWatch(
         return new SnapshotSituation
         {
             Now = now,
-            NewestBegan = known.Newest?.Id.Began,
+            NewestBegan = known.Newest is { } newest ? newest.UnchangedAt ?? newest.Id.Began : null,
             LastDue = job.Schedule?.Cron.GetPreviousValidTimeBefore(now),
             Needed = tail?.SnapshotNeeded,
             IsReachable = tail?.IsStreaming ?? true,

@@ -35,6 +35,7 @@ internal sealed class AgentMetrics
         meter.CreateObservableGauge("backup_log_lag_bytes", () => PerTail(LagBytes), null, "What the server has written of its log beyond the durable position.");
         meter.CreateObservableGauge("backup_verified_timestamp", () => PerSource(entry => Unix(catalog[entry.Name]?.NewestVerified?.Manifest.Ended)), null, "Unix time of the newest backup that was read back whole.");
         meter.CreateObservableGauge("backup_size_bytes", () => PerSource(entry => (double?)catalog[entry.Name]?.Newest?.ContentBytes), null, "Content of the source's newest backup.");
+        meter.CreateObservableGauge("backup_omissions", () => PerSource(entry => catalog[entry.Name]?.Newest?.Omissions.Count), null, "What the source's newest backup lacks although it should have it; 0 when it is whole.");
         meter.CreateObservableCounter("backup_stored_bytes_total", () => PerSource(entry => catalog[entry.Name]?.StoredBytes), null, "Stored size of the source's backups: those found at start and all since.");
     }
 
@@ -57,11 +58,11 @@ internal sealed class AgentMetrics
 
     private double? ExpectedInterval(Job job) => job.Schedule?.ExpectedInterval(time.GetUtcNow())?.TotalSeconds;
 
-    private double? LastSuccess(SourceEntry entry) => Unix(Later(catalog[entry.Name]?.Newest?.Manifest.Ended, LogConfirmed(entry)));
+    private double? LastSuccess(SourceEntry entry) => Unix(Later(catalog[entry.Name]?.Newest?.CurrentAt, LogConfirmed(entry)));
 
     /// <summary>Until the tail has said where it stands, what the repository's log allowed when it was read.</summary>
     private DateTimeOffset? RecoverableUntil(SourceEntry entry) =>
-        entry.Continuous?.Status.RecoverableUntil ?? Later(catalog[entry.Name]?.Log?.RestorableTo, catalog[entry.Name]?.Newest?.Id.Began);
+        entry.Continuous?.Status.RecoverableUntil ?? Later(catalog[entry.Name]?.Log?.RestorableTo, catalog[entry.Name]?.Newest is { } newest ? newest.UnchangedAt ?? newest.Id.Began : null);
 
     private double? Lag(SourceEntry entry) =>
         (LogConfirmed(entry) ?? RecoverableUntil(entry)) is { } reached ? Math.Max(0, (time.GetUtcNow() - reached).TotalSeconds) : null;

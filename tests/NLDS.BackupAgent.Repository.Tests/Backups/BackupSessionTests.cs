@@ -30,6 +30,57 @@ public sealed class BackupSessionTests
     }
 
     [Fact]
+    public async Task What_a_backup_lacks_is_said_by_every_later_listing()
+    {
+        var bench = new BackupBench(new MemoryObjectStore());
+        (await bench.TakeAsync(BackupBench.Folders)).Omissions.ShouldBeEmpty();
+        bench.Clock.Advance(TimeSpan.FromHours(1));
+        await using (var session = await bench.Repository.BeginBackupAsync(BackupBench.Folders, None))
+        {
+            await BackupBench.PutObjectsAsync(session);
+            await session.SealAsync(BackupBench.Details, ["secrets were forbidden."], None);
+        }
+
+        var listed = await bench.Repository.ListBackupsAsync(BackupBench.Folders, None);
+
+        listed[0].Omissions.ShouldBeEmpty();
+        listed[1].Omissions.ShouldBe(["secrets were forbidden."]);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_source_that_is_found_unchanged_is_current_by_the_backup_that_holds_it(bool isFile)
+    {
+        var (layout, bench) = (isFile ? BackupBench.Files : BackupBench.Folders, new BackupBench(new MemoryObjectStore()));
+        var taken = await bench.TakeAsync(layout);
+        taken.CurrentAt.ShouldBe(taken.Manifest.Ended);
+        for (var hours = 1; hours <= 2; hours++)
+        {
+            bench.Clock.Advance(TimeSpan.FromHours(1));
+            var checkedAt = bench.Clock.GetUtcNow();
+
+            (await bench.Repository.RecordUnchangedAsync(layout, taken, None)).CurrentAt.ShouldBe(checkedAt);
+
+            var listed = (await bench.Repository.ListBackupsAsync(layout, None)).ShouldHaveSingleItem();
+            listed.UnchangedAt.ShouldBe(checkedAt);
+            listed.CurrentAt.ShouldBe(checkedAt);
+            listed.Manifest.Ended.ShouldBe(taken.Manifest.Ended);
+        }
+    }
+
+    [Fact]
+    public async Task A_damaged_word_that_nothing_changed_says_nothing()
+    {
+        var bench = new BackupBench(new MemoryObjectStore());
+        var taken = await bench.TakeAsync(BackupBench.Folders);
+        await bench.Repository.RecordUnchangedAsync(BackupBench.Folders, taken, None);
+        await bench.Store.ReplaceAsync(BackupBench.Folders.Unchanged(taken.Id), "{}"u8.ToArray(), None);
+
+        (await bench.Repository.ListBackupsAsync(BackupBench.Folders, None)).ShouldHaveSingleItem().UnchangedAt.ShouldBeNull();
+    }
+
+    [Fact]
     public async Task Backups_that_begin_in_the_same_second_have_ids_of_their_own()
     {
         var bench = new BackupBench(new MemoryObjectStore());

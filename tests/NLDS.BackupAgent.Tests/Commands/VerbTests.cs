@@ -275,6 +275,59 @@ public sealed class VerbTests : IDisposable
     }
 
     [Fact]
+    public async Task An_option_without_a_value_is_handed_over_when_it_is_said()
+    {
+        await agent.RunAsync("restore", "postgres", "--plan", "--force");
+
+        agent.Source.Requested!.Options.ShouldHaveSingleItem().Key.ShouldBe("force");
+    }
+
+    [Fact]
+    public async Task What_could_not_be_restored_is_named_and_the_restore_has_failed()
+    {
+        agent.Source.Outcome = new RestoreOutcome { Notes = ["12 rows restored."], NotRestored = ["sessions: the table is missing."] };
+
+        var answer = await agent.RunAsync("restore", "postgres", "--target-directory", "data");
+        answer.Exit.ShouldBe(1);
+        answer.Out.ShouldContain("12 rows restored.");
+        answer.Out.ShouldContain("in part");
+        answer.Error.ShouldContain("Not restored: sessions: the table is missing.");
+
+        answer = await agent.RunAsync("restore", "postgres", "--target-directory", "data", "--json");
+        answer.Exit.ShouldBe(1);
+        var document = JsonDocument.Parse(answer.Out).RootElement;
+        document.GetProperty("restored").GetBoolean().ShouldBeFalse();
+        document.GetProperty("notRestored")[0].GetString().ShouldBe("sessions: the table is missing.");
+    }
+
+    [Fact]
+    public async Task A_partial_backup_says_what_it_lacks_when_it_is_taken_and_when_it_is_listed()
+    {
+        var whole = FakeSource.Backup(FakeSource.Day);
+        var partial = whole with { Manifest = whole.Manifest with { Omissions = ["secrets were forbidden."] } };
+        agent.Source.Take = _ => Task.FromResult(partial);
+
+        var answer = await agent.RunAsync("backup", "postgres");
+        answer.Exit.ShouldBe(0);
+        answer.Error.ShouldContain("the backup is partial: secrets were forbidden.");
+
+        var listed = (await agent.RunAsync("list")).Out;
+        listed.ShouldContain("sealed, partial");
+        listed.ShouldContain("postgres: 20260726_020000 is partial: secrets were forbidden.");
+    }
+
+    [Fact]
+    public async Task A_source_at_rest_says_which_backup_holds_it()
+    {
+        agent.Source.Take = _ => Task.FromResult(FakeSource.Backup(FakeSource.Day) with { UnchangedAt = FakeSource.Day.AddDays(3) });
+
+        var answer = await agent.RunAsync("backup", "postgres");
+
+        answer.Out.Trim().ShouldBe("20260726_020000");
+        answer.Error.ShouldContain("postgres: unchanged since backup 20260726_020000; no new one was taken.");
+    }
+
+    [Fact]
     public async Task A_plan_says_the_steps_and_does_nothing()
     {
         var answer = await agent.RunAsync("restore", "postgres", "--plan");

@@ -27,6 +27,8 @@ internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSour
 
     public bool Restored { get; private set; }
 
+    public RestoreOutcome Outcome { get; set; } = RestoreOutcome.Whole;
+
     public ContinuousStatus Status
     {
         get => StatusBroken is null ? field : throw StatusBroken;
@@ -116,10 +118,10 @@ internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSour
         });
     }
 
-    public Task RestoreAsync(RestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    public Task<RestoreOutcome> RestoreAsync(RestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
         Restored = true;
-        return Task.CompletedTask;
+        return Task.FromResult(Outcome);
     }
 
     public Task TailAsync(CancellationToken stopping) => Tail(stopping);
