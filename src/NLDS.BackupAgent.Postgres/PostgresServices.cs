@@ -31,6 +31,7 @@ public static class PostgresServices
         services.AddSingleton<PostgresCatalog>();
         services.AddSingleton<LineageGuard>();
         services.AddSingleton<WalTail>();
+        services.AddSingleton<SlotWatch>();
         services.AddSingleton<WalCoverage>();
         services.AddSingleton<BaseBackupTaker>();
         services.AddSingleton(TargetSpace.OfThisMachine);

@@ -15,7 +15,7 @@ namespace NLDS.BackupAgent.Postgres;
 /// <summary>PostgreSQL as the floors above see it.</summary>
 internal sealed class PostgresSource(
     PostgresCatalog catalog, WalTail tail, BaseBackupTaker taker, RestorePlanner planner, Restorer restorer, PostgresVerifier verifier, PostgresChecks checks,
-    PostgresOptions options)
+    PostgresOptions options, SlotWatch room)
     : ISnapshotSource, IContinuousSource, IRetainedSource
 {
     public string Name => PostgresCatalog.Source;
@@ -26,11 +26,24 @@ internal sealed class PostgresSource(
 
     public RetentionPolicy DefaultRetention => RetentionPolicy.Standard;
 
-    public ContinuousStatus Status => tail.State.Read();
+    public ContinuousStatus Status => tail.State.Read() with { LogRoomBytes = room.Known.Bytes, LogRoomLimitBytes = room.Known.LimitBytes };
 
     public IAsyncEnumerable<CheckFinding> CheckAsync(CancellationToken cancellationToken) => checks.RunAsync(cancellationToken);
 
-    public Task TailAsync(CancellationToken stopping) => tail.RunAsync(stopping);
+    public async Task TailAsync(CancellationToken stopping)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        var watching = room.RunAsync(ended.Token);
+        try
+        {
+            await tail.RunAsync(stopping);
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await watching;
+        }
+    }
 
     public async Task<SealedBackup> TakeAsync(IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {

@@ -51,6 +51,25 @@ internal sealed class PostgresSql(PostgresOptions options)
             : null;
     }
 
+    /// <summary>What the server would still keep for the slot, and what it keeps at most; nulls when there is no limit, or no slot.</summary>
+    public async Task<SlotRoom> ReadSlotRoomAsync(string slot, CancellationToken cancellationToken)
+    {
+        await using var connection = await OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(
+            """
+            SELECT CASE WHEN wal_status = 'lost' THEN 0 ELSE safe_wal_size END, nullif(pg_size_bytes(current_setting('max_slot_wal_keep_size')), -1)
+              FROM pg_replication_slots WHERE slot_name = $1
+            """,
+            connection)
+        {
+            Parameters = { new NpgsqlParameter { Value = slot } },
+        };
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken)
+            ? new SlotRoom(reader.IsDBNull(0) ? null : reader.GetInt64(0), reader.IsDBNull(1) ? null : reader.GetInt64(1))
+            : new SlotRoom(null, null);
+    }
+
     public async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
     {
         var connection = new NpgsqlConnection(ConnectionString());
@@ -95,3 +114,6 @@ internal sealed class PostgresSql(PostgresOptions options)
 
 /// <summary>A row of pg_replication_slots.</summary>
 internal sealed record SlotState(string? RestartLsn, string WalStatus, bool Active, int? ActivePid, string Type);
+
+/// <summary>How much WAL the server still keeps for a slot, and the most that it keeps (<c>max_slot_wal_keep_size</c>); null where nothing limits it.</summary>
+internal sealed record SlotRoom(long? Bytes, long? LimitBytes);

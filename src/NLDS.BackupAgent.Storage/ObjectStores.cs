@@ -27,7 +27,7 @@ public static class ObjectStores
             StorageProvider.S3 => new S3ObjectStore(options.S3, credentials: null, time, loggers.CreateLogger<S3ObjectStore>()),
             _ => new DirectoryObjectStore(options.Directory.Path!, time, loggers.CreateLogger<DirectoryObjectStore>()),
         };
-        var metrics = new StorageMetrics(meters);
+        var metrics = new StorageMetrics(meters, time);
         var uploads = Limit("upload", options.Limits.UploadBytesPerSecond, metrics, time);
         var downloads = Limit("download", options.Limits.DownloadBytesPerSecond, metrics, time);
         var retrying = new RetryingObjectStore(

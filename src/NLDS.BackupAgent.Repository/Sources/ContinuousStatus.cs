@@ -29,6 +29,15 @@ public sealed record ContinuousStatus
     /// <summary>Gaps in the log since the repository began.</summary>
     public int Gaps { get; init; }
 
+    /// <summary>
+    /// How much more of its log the server keeps for this tail before it throws the oldest away, which would be a gap; 0 when it has. Null when it keeps everything,
+    /// or does not tell.
+    /// </summary>
+    public long? LogRoomBytes { get; init; }
+
+    /// <summary>How much that is when the tail is not behind; null as above.</summary>
+    public long? LogRoomLimitBytes { get; init; }
+
     /// <summary>Why a fresh snapshot is needed now (none yet, a gap, a new line of history), or null.</summary>
     public string? SnapshotNeeded { get; init; }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Polly;
 using Polly.Retry;
@@ -12,6 +13,9 @@ namespace NLDS.BackupAgent.Storage.Resilience;
 internal sealed partial class RetryPolicy
 {
     private static readonly ResiliencePropertyKey<StoreCall> CallKey = new("call");
+
+    /// <summary>A span for each put and each part, with the tries inside.</summary>
+    private static readonly ActivitySource Traces = new("NLDS.BackupAgent.Storage");
 
     private readonly ResiliencePipeline pipeline;
     private readonly RetryOptions options;
@@ -54,6 +58,9 @@ internal sealed partial class RetryPolicy
         var context = ResilienceContextPool.Shared.Get(cancellationToken);
         context.Properties.Set(CallKey, call);
         var succeeded = false;
+        var began = metrics.Begin();
+        using var span = call is { IsRequest: true, Bytes: > 0 } ? Traces.StartActivity("upload") : null;
+        span?.SetTag("backup.object", call.Subject).SetTag("backup.operation", call.Operation).SetTag("backup.bytes", call.Bytes);
         try
         {
             var result = await pipeline.ExecuteAsync(
@@ -78,7 +85,8 @@ internal sealed partial class RetryPolicy
         {
             if (call.IsRequest)
             {
-                metrics.Asked(call.Operation, succeeded);
+                span?.SetStatus(succeeded ? ActivityStatusCode.Ok : ActivityStatusCode.Error);
+                metrics.Asked(call.Operation, succeeded, began);
             }
 
             ResilienceContextPool.Shared.Return(context);

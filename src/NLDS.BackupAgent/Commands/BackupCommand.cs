@@ -2,6 +2,7 @@ using System.CommandLine;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Output;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Telemetry;
 
 namespace NLDS.BackupAgent.Commands;
 
@@ -45,7 +46,7 @@ internal static class BackupCommand
         {
             try
             {
-                var backup = await entry.Snapshot!.TakeAsync(session.Progress, cancellationToken);
+                var backup = await AgentTraces.SpanAsync("backup", entry.Name, () => entry.Snapshot!.TakeAsync(session.Progress, cancellationToken));
                 session.Progress.End();
                 backups.Add(BackupSummary.Of(backup));
                 Tell(session, backups[^1], asJson);

@@ -1,6 +1,7 @@
 using NLDS.BackupAgent.Configuration;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Output;
+using NLDS.BackupAgent.Telemetry;
 
 namespace NLDS.BackupAgent.Commands;
 
@@ -27,8 +28,11 @@ internal sealed class CommandSession(AgentConfiguration configuration, ServicePr
         var services = new ServiceCollection();
         services.AddFeatures(configuration, around, scrubber, adopts);
         services.AddLogging(logging => logging.AddLines(configuration, around, LogLevel.Warning));
+        services.AddTraces();
         adapt?.Invoke(services);
-        return new CommandSession(configuration, services.BuildServiceProvider(), around);
+        var provider = services.BuildServiceProvider();
+        _ = provider.GetRequiredService<TracePipeline>();
+        return new CommandSession(configuration, provider, around);
     }
 
     public ValueTask DisposeAsync() => services.DisposeAsync();

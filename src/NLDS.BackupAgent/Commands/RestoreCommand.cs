@@ -2,6 +2,7 @@ using System.CommandLine;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Output;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Telemetry;
 
 namespace NLDS.BackupAgent.Commands;
 
@@ -81,7 +82,7 @@ internal static class RestoreCommand
         }
 
         var began = session.Time.GetTimestamp();
-        var outcome = await snapshots.RestoreAsync(plan, session.Progress, cancellationToken);
+        var outcome = await AgentTraces.SpanAsync("restore", source, () => snapshots.RestoreAsync(plan, session.Progress, cancellationToken));
         session.Progress.End();
         var elapsed = session.Time.GetElapsedTime(began);
         if (asJson)

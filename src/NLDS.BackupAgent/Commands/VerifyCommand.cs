@@ -2,6 +2,7 @@ using System.CommandLine;
 using NLDS.BackupAgent.Output;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Telemetry;
 
 namespace NLDS.BackupAgent.Commands;
 
@@ -25,7 +26,7 @@ internal static class VerifyCommand
             var reports = new List<VerifyReport>();
             foreach (var entry in entries)
             {
-                var report = await entry.Source.VerifyAsync(scope, session.Progress, cancellationToken);
+                var report = await AgentTraces.SpanAsync("verify", entry.Name, () => entry.Source.VerifyAsync(scope, session.Progress, cancellationToken));
                 session.Progress.End();
                 reports.Add(report);
                 if (!asJson)

@@ -22,6 +22,7 @@ internal static partial class DaemonHost
         builder.Configuration.Sources.Clear();
         builder.Configuration.AddConfiguration(configuration.Settings);
         builder.Logging.AddLines(configuration, around, LogLevel.Information);
+        builder.Logging.AddOtlp(configuration, around, scrubber);
         builder.Services.Configure<HostOptions>(host =>
         {
             host.ShutdownTimeout = StopTimeout;

@@ -19,6 +19,9 @@ internal sealed record JobState
     /// </summary>
     public long? Failures { get; init; }
 
+    /// <summary>The failures of earlier processes, without a run that a kill left unfinished; null until the journal was read.</summary>
+    public long? EarlierFailures { get; init; }
+
     /// <summary>Of the last run that came to an end, well or not.</summary>
     public TimeSpan? LastDuration => Runs.LastOrDefault(run => run.Ended is not null) is { } ended ? ended.Ended - ended.Began : null;
 
@@ -87,8 +90,14 @@ internal sealed class JobLedger(IReadOnlyList<Job> jobs, TimeProvider time, bool
     public void Fail(Job job, string message) => End(job, (began, now) => new JournalRun(began, now, RunOutcome.Failed, message));
 
     /// <summary>The journal as the store has it: what was before this process, or what another agent did while it had the lease. The count never falls.</summary>
-    public void Read(Job job, JournalDocument stored) =>
-        Change(job, page => page with { Stored = stored with { Failures = Math.Max(stored.Failures, page.Stored?.Failures ?? 0) } });
+    /// <param name="job">Whose it is.</param>
+    /// <param name="stored">What it says now.</param>
+    /// <param name="failuresBefore">The failures in it before a run that was left unfinished was counted.</param>
+    public void Read(Job job, JournalDocument stored, long? failuresBefore = null) => Change(job, page => page with
+    {
+        Stored = stored with { Failures = Math.Max(stored.Failures, page.Stored?.Failures ?? 0) },
+        EarlierFailures = page.EarlierFailures ?? failuresBefore ?? stored.Failures,
+    });
 
     /// <summary>What the journal should say now, and which runs in it are news; null while it is not known what it says.</summary>
     public (JournalDocument Document, JournalDocument News)? Journal(Job job)
@@ -146,6 +155,8 @@ internal sealed class JobLedger(IReadOnlyList<Job> jobs, TimeProvider time, bool
 
         public int FailuresInARow { get; init; }
 
+        public long? EarlierFailures { get; init; } = Stored?.Failures;
+
         public JobState State()
         {
             var all = Stored?.Plus(News) ?? News;
@@ -157,6 +168,7 @@ internal sealed class JobLedger(IReadOnlyList<Job> jobs, TimeProvider time, bool
                 LastSuccess = LastSuccess,
                 LastFailure = LastFailure,
                 FailuresInARow = FailuresInARow,
+                EarlierFailures = EarlierFailures,
                 Failures = Stored is not null || News.Failures > 0 ? all.Failures : null,
             };
         }

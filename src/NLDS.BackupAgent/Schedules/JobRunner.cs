@@ -3,6 +3,7 @@ using NLDS.BackupAgent.Daemon;
 using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.Telemetry;
 
 namespace NLDS.BackupAgent.Schedules;
 
@@ -39,7 +40,10 @@ internal sealed partial class JobRunner(JobLedger ledger, JournalKeeper journal,
 
             LogBegin(job.Name, reason);
             await journal.BeginAsync(job, cancellationToken);
-            var result = await Task.Run(() => job.RunAsync(new Told(ledger, job), cancellationToken), CancellationToken.None);
+            var result = await AgentTraces.SpanAsync(
+                job.Kind.ToString().ToLowerInvariant(),
+                job.Entry.Name,
+                () => Task.Run(() => job.RunAsync(new Told(ledger, job), cancellationToken), CancellationToken.None));
             ledger.Succeed(job, result);
             LogSucceeded(job.Name, result.Summary);
         }

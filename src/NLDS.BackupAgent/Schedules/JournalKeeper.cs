@@ -122,7 +122,7 @@ internal sealed partial class JournalKeeper(
             await journal.WriteAsync(recovered, cancellationToken);
         }
 
-        ledger.Read(job, recovered);
+        ledger.Read(job, recovered, stored.Failures);
         owned.Add(job.Name);
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Schedules;
@@ -17,12 +18,27 @@ internal sealed class AgentMetrics
     private readonly JobLedger ledger;
     private readonly CatalogView catalog;
     private readonly TimeProvider time;
+    private readonly Dictionary<string, long> mostGaps = [];
+    private readonly Dictionary<Job, DateTimeOffset> firstDue = [];
+    private readonly AsyncLocal<bool> firstScrape = new();
 
     public AgentMetrics(IMeterFactory meters, SourceCatalog sources, JobLedger ledger, CatalogView catalog, TimeProvider time)
     {
         (this.sources, this.ledger, this.catalog, this.time) = (sources, ledger, catalog, time);
         var meter = meters.Create(MeterName);
-        meter.CreateObservableCounter("backup_job_failures_total", () => PerJob(job => ledger[job].Failures), null, "Failed runs of the job.");
+        var now = time.GetUtcNow();
+        foreach (var job in ledger.Jobs)
+        {
+            if (job.Schedule?.Cron.GetNextValidTimeAfter(now) is { } due)
+            {
+                firstDue[job] = due;
+            }
+        }
+
+        meter.CreateObservableGauge("backup_agent_info", () => new Measurement<long>(1, KeyValuePair.Create<string, object?>("version", VersionCommand.Version)), null, "1 for a running agent.");
+        meter.CreateObservableGauge("backup_source_info", SourceInfo, null, "1 for an enabled source; log tells whether it is backed up continuously.");
+        meter.CreateObservableCounter("backup_job_failures_total", () => PerJob(Failures), null, "Failed runs of the job.");
+        meter.CreateObservableGauge("backup_job_first_due_timestamp", () => PerJob(job => firstDue.TryGetValue(job, out var due) ? Unix(due) : null), null, "Unix time of the first firing of the job's schedule after this process began.");
         meter.CreateObservableGauge("backup_job_last_success_timestamp", () => PerJob(JobLastSuccess), null, "Unix time of the job's newest success.");
         meter.CreateObservableGauge("backup_job_expected_interval_seconds", () => PerJob(ExpectedInterval), null, "Longest time between two firings of the job's schedule.");
         meter.CreateObservableGauge("backup_job_duration_seconds", () => PerJob(job => ledger[job].LastDuration?.TotalSeconds), null, "How long the job's last run took.");
@@ -30,13 +46,59 @@ internal sealed class AgentMetrics
         meter.CreateObservableGauge("backup_recoverable_until_timestamp", () => PerSource(entry => Unix(RecoverableUntil(entry))), null, "Unix time of the newest moment that a restore would reach.");
         meter.CreateObservableGauge("backup_recovery_point_lag_seconds", () => PerSource(Lag), null, "How far behind now a restore would end.");
         meter.CreateObservableGauge("backup_restore_estimate_seconds", () => PerTail(tail => tail.RestoreEstimate?.TotalSeconds), null, "How long a restore to the newest moment should take now.");
-        meter.CreateObservableCounter("backup_log_gaps_total", () => PerTail<long>(tail => tail.Gaps), null, "Gaps in the log since the repository began.");
+        meter.CreateObservableCounter("backup_log_gaps_total", () => PerSource(Gaps), null, "Gaps in the log since the repository began.");
+        meter.CreateObservableGauge("backup_log_last_gap_timestamp", () => PerSource(entry => Unix(catalog[entry.Name]?.Log?.Gaps.Max(gap => gap.RecordedAt))), null, "Unix time at which the newest gap in the log was recorded; absent while there is none.");
+        meter.CreateObservableGauge("backup_log_room_bytes", () => PerTail(tail => (double?)tail.LogRoomBytes), null, "How much more of its log the server keeps for the agent before a gap; absent while it keeps everything.");
+        meter.CreateObservableGauge("backup_log_room_limit_bytes", () => PerTail(tail => (double?)tail.LogRoomLimitBytes), null, "The most of its log that the server keeps for the agent; absent while it keeps everything.");
         meter.CreateObservableGauge("backup_log_durable_position", () => PerTail(tail => (double?)tail.DurablePosition), null, "Everything of the log before this position is durable.");
         meter.CreateObservableGauge("backup_log_lag_bytes", () => PerTail(LagBytes), null, "What the server has written of its log beyond the durable position.");
         meter.CreateObservableGauge("backup_verified_timestamp", () => PerSource(entry => Unix(catalog[entry.Name]?.NewestVerified?.Manifest.Ended)), null, "Unix time of the newest backup that was read back whole.");
+        meter.CreateObservableGauge("backup_damaged_objects", () => PerSource(entry => (double?)catalog[entry.Name]?.Verification?.Report.Damage.Count), null, "What the last verification of this process found damaged or missing.");
         meter.CreateObservableGauge("backup_size_bytes", () => PerSource(entry => (double?)catalog[entry.Name]?.Newest?.ContentBytes), null, "Content of the source's newest backup.");
         meter.CreateObservableGauge("backup_omissions", () => PerSource(entry => catalog[entry.Name]?.Newest?.Omissions.Count), null, "What the source's newest backup lacks although it should have it; 0 when it is whole.");
         meter.CreateObservableCounter("backup_stored_bytes_total", () => PerSource(entry => catalog[entry.Name]?.StoredBytes), null, "Stored size of the source's backups: those found at start and all since.");
+    }
+
+    /// <summary>
+    /// For what <paramref name="read"/> collects, failures are those of earlier processes: a scraper that asks for the first time must not meet a counter that is
+    /// born with a failure, because no rate over it would ever show that one.
+    /// </summary>
+    public T ForFirstScrape<T>(Func<T> read)
+    {
+        firstScrape.Value = true;
+        try
+        {
+            return read();
+        }
+        finally
+        {
+            firstScrape.Value = false;
+        }
+    }
+
+    private long? Failures(Job job) => firstScrape.Value ? ledger[job].EarlierFailures : ledger[job].Failures;
+
+    private List<Measurement<long>> SourceInfo() =>
+        [.. sources.Enabled.Select(entry => new Measurement<long>(
+            1,
+            KeyValuePair.Create<string, object?>("source", entry.Name),
+            KeyValuePair.Create<string, object?>("log", entry.Continuous is null ? "false" : "true")))];
+
+    /// <summary>Nothing is said until the repository or the tail has counted them, and the count never falls, although pruning removes old gaps.</summary>
+    private long? Gaps(SourceEntry entry)
+    {
+        var known = catalog[entry.Name]?.Log?.Gaps.Count ?? (catalog[entry.Name] is null ? null : 0);
+        if (entry.Continuous?.Status is not { } tail || (known is null && tail.DurablePosition is null))
+        {
+            return null;
+        }
+
+        lock (mostGaps)
+        {
+            var most = Math.Max(Math.Max(known ?? 0, tail.Gaps), mostGaps.GetValueOrDefault(entry.Name));
+            mostGaps[entry.Name] = most;
+            return most;
+        }
     }
 
     private List<Measurement<T>> PerJob<T>(Func<Job, T?> read)

@@ -7,29 +7,41 @@ namespace NLDS.BackupAgent.Telemetry;
 /// <summary>Collects the meters of this process's floors for Prometheus and, where an endpoint is configured, for OTLP.</summary>
 internal sealed class MetricsPipeline : IHostedService, IDisposable
 {
-    private const string OtlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    /// <summary>More Prometheus servers than anybody points at one agent; who comes later is not told apart.</summary>
+    private const int MostScrapers = 16;
 
     private readonly PrometheusExporter prometheus = new();
     private readonly MeterProvider provider;
+    private readonly AgentMetrics metrics;
+    private readonly HashSet<string> scrapers = [];
 
-    public MetricsPipeline(IMeterFactory meters, Surroundings around, AgentMetrics metrics)
+    public MetricsPipeline(IMeterFactory meters, AgentMetrics metrics, OtlpTarget otlp)
     {
         // The factory makes the meters; asking for the metrics here means that they exist before the first scrape.
-        _ = metrics;
+        this.metrics = metrics;
         var builder = Sdk.CreateMeterProviderBuilder()
             .AddMeter("NLDS.BackupAgent", "NLDS.BackupAgent.*")
             .AddView(instrument => ReferenceEquals(instrument.Meter.Scope, meters) ? null : MetricStreamConfiguration.Drop)
             .AddReader(new BaseExportingMetricReader(prometheus));
-        if (around.Environment.GetValueOrDefault(OtlpEndpoint) is { Length: > 0 })
+        if (otlp.IsConfigured)
         {
-            builder.AddOtlpExporter();
+            builder.ConfigureResource(otlp.Describe).ConfigureServices(otlp.Configure).AddOtlpExporter();
         }
 
         provider = builder.Build();
     }
 
     /// <summary>Every series now, in Prometheus's text format.</summary>
-    public string Read() => prometheus.Read();
+    /// <param name="scraper">Who asks, when it is a Prometheus.</param>
+    public string Read(string? scraper = null)
+    {
+        if (scraper is not null && IsFirstOf(scraper))
+        {
+            return metrics.ForFirstScrape(prometheus.Read);
+        }
+
+        return prometheus.Read();
+    }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -39,5 +51,13 @@ internal sealed class MetricsPipeline : IHostedService, IDisposable
     {
         provider.Dispose();
         prometheus.Dispose();
+    }
+
+    private bool IsFirstOf(string scraper)
+    {
+        lock (scrapers)
+        {
+            return scrapers.Count < MostScrapers && scrapers.Add(scraper);
+        }
     }
 }

@@ -10,6 +10,13 @@ internal sealed class PrometheusText
 
     private readonly StringBuilder text = new();
 
+    /// <summary>Whether a client that sends this Accept header takes plain text; without one it takes anything. OpenMetrics is not written.</summary>
+    public static bool IsWanted(IEnumerable<string?> accept)
+    {
+        var ranges = accept.SelectMany(header => (header ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).ToList();
+        return ranges.Count == 0 || ranges.Exists(range => range.Split(';')[0].Trim() is "text/plain" or "text/*" or "*/*" && !range.Contains("q=0;", StringComparison.Ordinal) && !range.EndsWith("q=0", StringComparison.Ordinal));
+    }
+
     public void Family(string name, string type, string help)
     {
         text.Append("# HELP ").Append(name).Append(' ').Append(Escape(help, quotes: false)).Append('\n');

@@ -77,6 +77,41 @@ public sealed class SlotTests
         (await server.ScalarAsync<string>("SELECT wal_status FROM pg_replication_slots")).ShouldBe("reserved");
     }
 
+    [Fact]
+    public async Task The_room_of_a_slot_shrinks_while_the_agent_is_away_and_is_zero_when_it_is_lost()
+    {
+        await using var server = await TestServers.StartAsync(
+            15, 1, ("wal_keep_size", "0"), ("min_wal_size", "2MB"), ("max_wal_size", "2MB"), ("max_slot_wal_keep_size", "8MB"));
+        await using var agent = TestAgent.Start(server, new MemoryObjectStore());
+        await agent.UntilDurableAsync(await server.WriteAsync());
+        await agent.StopAsync();
+        var close = await agent.Sql.ReadSlotRoomAsync(agent.Options.Slot, Token);
+        close.LimitBytes.ShouldBe(8 << 20);
+        close.Bytes.ShouldNotBeNull().ShouldBeGreaterThan(6 << 20);
+
+        await server.WriteAsync(4000);
+        await server.ExecuteAsync("SELECT pg_switch_wal()");
+        (await agent.Sql.ReadSlotRoomAsync(agent.Options.Slot, Token)).Bytes.ShouldNotBeNull().ShouldBeLessThan(close.Bytes.Value);
+
+        for (var round = 0; round < 4; round++)
+        {
+            await RemoveWalAsync(server);
+        }
+
+        (await agent.Sql.ReadSlotRoomAsync(agent.Options.Slot, Token)).Bytes.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_slot_without_a_limit_and_a_slot_that_is_not_there_say_nothing_of_room()
+    {
+        await using var server = await TestServers.StartAsync();
+        await using var agent = TestAgent.Start(server, new MemoryObjectStore());
+        await agent.UntilStreamingAsync();
+
+        (await agent.Sql.ReadSlotRoomAsync(agent.Options.Slot, Token)).ShouldBe(new SlotRoom(null, null));
+        (await agent.Sql.ReadSlotRoomAsync("another", Token)).ShouldBe(new SlotRoom(null, null));
+    }
+
     [Theory]
     [InlineData(14)]
     [InlineData(15)]

@@ -23,8 +23,8 @@ public sealed class RetryingObjectStoreTests : IDisposable
         fixture.Faulty.FailWhen((_, called) => called == operation && failures++ < 3 ? Fault.Transient : null);
         await fixture.PassAsync(CallAsync(operation, None));
         failures.ShouldBe(4);
-        fixture.Counted("backup_store_retries", operation).ShouldBe(3);
-        fixture.Counted("backup_store_requests", operation).ShouldBe(1);
+        fixture.Counted("backup_store_retries_total", operation).ShouldBe(3);
+        fixture.Counted("backup_store_requests_total", operation).ShouldBe(1);
     }
 
     [Theory]
@@ -128,7 +128,7 @@ public sealed class RetryingObjectStoreTests : IDisposable
 
         fixture.Faulty.FailWhen((call, _) => call <= 2 ? Fault.Transient : null);
         (await fixture.PassAsync(ListAsync(None))).ShouldBe(keys);
-        fixture.Counted("backup_store_retries", "list").ShouldBe(2);
+        fixture.Counted("backup_store_retries_total", "list").ShouldBe(2);
         fixture.Faulty.Calls.ShouldBe(3, "one listing is kept open over all pages");
     }
 

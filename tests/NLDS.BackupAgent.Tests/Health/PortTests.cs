@@ -62,6 +62,18 @@ public sealed class PortTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Metrics_in_another_format_are_refused()
+    {
+        await StartAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/metrics") { Headers = { { "Accept", "application/openmetrics-text; version=1.0.0" } } };
+
+        var answer = await client.SendAsync(request, Cancelled);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.NotAcceptable);
+        (await answer.Content.ReadAsStringAsync(Cancelled)).ShouldContain("text/plain; version=0.0.4");
+    }
+
+    [Fact]
     public async Task The_status_tells_of_the_first_backup_under_way()
     {
         agent.Source.Status = new ContinuousStatus { State = "streaming", IsStreaming = true, DurablePosition = 42 };

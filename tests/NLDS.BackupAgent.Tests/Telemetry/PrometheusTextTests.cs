@@ -1,6 +1,8 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
+using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Repository.Journal;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Schedules;
 using NLDS.BackupAgent.Telemetry;
@@ -32,7 +34,8 @@ public sealed class PrometheusTextTests : IDisposable
         ledger.Fail(job, "Refused.");
         agent.Source.Backups.Add(FakeSource.Backup(FakeSource.Day.AddDays(-1)) with { VerifiedAt = FakeSource.Day });
         agent.Source.Backups.Add(FakeSource.Backup(FakeSource.Day));
-        catalog.Read(new SourceListing("postgres", agent.Source.Backups, null));
+        catalog.Read(new SourceListing("postgres", agent.Source.Backups, new LogListing(null, null, "0/5", [new LogGapListing("0/1", "0/2", "removed", FakeSource.Day)])));
+        catalog.Verified(new VerifyReport("postgres", 3, 1024, 2048, [new DamageFinding("base.tar", "is missing", "a lot")]), FakeSource.Day);
         agent.Source.Status = new ContinuousStatus
         {
             State = "streaming",
@@ -42,9 +45,12 @@ public sealed class PrometheusTextTests : IDisposable
             RecoverableUntil = time.GetUtcNow().AddSeconds(-20),
             ConfirmedAt = time.GetUtcNow().AddSeconds(-2.5),
             Gaps = 1,
+            LogRoomBytes = 1 << 28,
+            LogRoomLimitBytes = 1 << 30,
+            RestoreEstimate = TimeSpan.FromSeconds(42),
         };
 
-        pipeline.Read().ShouldBe(File.ReadAllText(Path.Combine(Architecture.House.Root, "tests/NLDS.BackupAgent.Tests/Telemetry/healthy.prom")));
+        pipeline.Read().Replace(VersionCommand.Version, "VERSION", StringComparison.Ordinal).ShouldBe(File.ReadAllText(Path.Combine(Architecture.House.Root, "tests/NLDS.BackupAgent.Tests/Telemetry/healthy.prom")));
     }
 
     [Fact]
@@ -102,17 +108,70 @@ public sealed class PrometheusTextTests : IDisposable
             """.ReplaceLineEndings("\n"));
     }
 
+    [Fact]
+    public void A_failure_before_the_first_scrape_is_a_step_that_every_Prometheus_sees()
+    {
+        using var pipeline = Pipeline();
+        ledger!.TryBegin(ledger.Jobs[0]);
+        ledger.Fail(ledger.Jobs[0], "Refused.");
+        const string series = "backup_job_failures_total{backup_job=\"postgres-full\"} ";
+
+        pipeline.Read("one").ShouldContain(series + "0\n");
+        pipeline.Read("one").ShouldContain(series + "1\n");
+        pipeline.Read("two").ShouldContain(series + "0\n");
+        pipeline.Read("two").ShouldContain(series + "1\n");
+        pipeline.Read().ShouldContain(series + "1\n", customMessage: "People are told the truth at once.");
+    }
+
+    [Fact]
+    public void A_run_that_a_kill_ended_is_a_step_after_the_restart_even_for_a_pod_with_another_name()
+    {
+        using var pipeline = Pipeline(isJournaled: true);
+        var job = ledger!.Jobs[0];
+        pipeline.Read("early").ShouldNotContain("backup_job_failures_total{", customMessage: "Nothing is known yet.");
+        var stored = JournalDocument.Empty(job.Name) with { Runs = 9, Failures = 3, Current = new CurrentRun(FakeSource.Day, Guid.NewGuid()) };
+        ledger.Read(job, stored.Recover(ledger.Process), stored.Failures);
+
+        pipeline.Read("new").ShouldContain("backup_job_failures_total{backup_job=\"postgres-full\"} 3\n");
+        pipeline.Read("new").ShouldContain("backup_job_failures_total{backup_job=\"postgres-full\"} 4\n");
+    }
+
+    [Fact]
+    public void Gaps_are_unknown_until_they_were_counted_and_never_become_fewer()
+    {
+        using var pipeline = Pipeline();
+        pipeline.Read().ShouldNotContain("backup_log_gaps_total{");
+
+        LogGapListing gap = new("0/1", "0/2", "removed", FakeSource.Day);
+        catalog.Read(new SourceListing("postgres", [], new LogListing(null, null, "0/5", [gap, gap with { RecordedAt = FakeSource.Day.AddHours(1) }])));
+        var text = pipeline.Read();
+        text.ShouldContain("backup_log_gaps_total{source=\"postgres\"} 2\n");
+        text.ShouldContain($"backup_log_last_gap_timestamp{{source=\"postgres\"}} {FakeSource.Day.AddHours(1).ToUnixTimeSeconds()}\n");
+
+        catalog.Read(new SourceListing("postgres", [], new LogListing(null, null, "0/5", [gap])));
+        pipeline.Read().ShouldContain("backup_log_gaps_total{source=\"postgres\"} 2\n");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(true, "text/plain;version=0.0.4")]
+    [InlineData(true, "application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1")]
+    [InlineData(true, "text/html,*/*;q=0.8")]
+    [InlineData(false, "application/openmetrics-text; version=1.0.0; charset=utf-8")]
+    [InlineData(false, "application/json", "text/plain;q=0")]
+    public void Only_plain_text_is_written_and_whoever_takes_none_is_refused(bool wanted, params string[] accept) => PrometheusText.IsWanted(accept).ShouldBe(wanted);
+
     [Theory]
     [InlineData("http.server.duration", "http_server_duration")]
     [InlineData("9lives", "_lives")]
     public void Names_keep_to_the_formats_letters(string name, string expected) => PrometheusText.Name(name).ShouldBe(expected);
 
-    private MetricsPipeline Pipeline()
+    private MetricsPipeline Pipeline(bool isJournaled = false)
     {
         var configuration = agent.Load();
         var sources = new SourceCatalog([agent.Source], [agent.Source], configuration);
-        ledger = new JobLedger([.. SnapshotJobs.Of(sources, configuration, catalog)], time);
+        ledger = new JobLedger([.. SnapshotJobs.Of(sources, configuration, catalog)], time, isJournaled);
         var meters = services.GetRequiredService<IMeterFactory>();
-        return new MetricsPipeline(meters, agent.Surroundings, new AgentMetrics(meters, sources, ledger, catalog, time));
+        return new MetricsPipeline(meters, new AgentMetrics(meters, sources, ledger, catalog, time), new OtlpTarget(agent.Surroundings, configuration));
     }
 }
