@@ -112,12 +112,24 @@ internal sealed record WalPath(TimelineHistory History, IReadOnlyList<WalFile> F
         return $"WAL is missing from {from} on timeline {segment.Timeline} {until}: {why}";
     }
 
+    /// <summary>In one pass over both: pieces of a cover begin and end in order, and a year's log has a hundred thousand of them.</summary>
     private static IEnumerable<WalFile> ToFiles(IReadOnlyList<LogPiece> pieces, uint timeline, Lsn from, Lsn to, WalSegmentSize size)
     {
+        var first = 0;
         for (var segment = WalSegment.Holding(from, timeline, size); segment.Start < to; segment = segment.Next)
         {
-            yield return new WalFile(
-                segment, [.. pieces.Where(p => p.Range.Start < segment.End.Value && p.Range.End > segment.Start.Value)]);
+            while (pieces[first].Range.End <= segment.Start.Value)
+            {
+                first++;
+            }
+
+            var inside = new List<LogPiece>(1);
+            for (var i = first; i < pieces.Count && pieces[i].Range.Start < segment.End.Value; i++)
+            {
+                inside.Add(pieces[i]);
+            }
+
+            yield return new WalFile(segment, inside);
         }
     }
 }

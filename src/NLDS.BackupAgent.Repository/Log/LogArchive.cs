@@ -25,6 +25,7 @@ public sealed class LogArchive
     private readonly string folder;
     private readonly LogFiles filesBeside;
     private readonly PlainReach plainReach;
+    private string? lastLineage;
 
     internal LogArchive(IObjectStore store, string folder, ILogNaming naming, Codec codec, int level, DocumentStore? documents = null)
     {
@@ -83,7 +84,7 @@ public sealed class LogArchive
         var pieces = new List<LogPiece>();
         await foreach (var entry in store.ListAsync(folder + "/", null, cancellationToken))
         {
-            if ((ParseChunk(entry) ?? ParseSegment(entry, entry.Key.Name)) is { IsEncrypted: false } piece)
+            if (TryParse(entry) is { IsEncrypted: false } piece)
             {
                 pieces.Add(piece);
             }
@@ -450,12 +451,22 @@ public sealed class LogArchive
             : throw Damaged(piece, $"it is shorter than the {piece.StoredBytes} bytes that were listed");
     }
 
+    /// <summary>The piece of this log that an object is by its name; null for everything else.</summary>
+    internal LogPiece? TryParse(ObjectInfo entry) => ParseChunk(entry) ?? ParseSegment(entry, entry.Key.Name);
+
     private LogPiece? ParseSegment(ObjectInfo entry, string name)
     {
         var (bare, codec, isEncrypted) = Codecs.Split(name);
         return Naming.TryParse(bare, out var lineage, out var range)
-            ? new LogPiece(entry.Key, lineage, range, codec, entry.Bytes, IsSegment: true) { IsEncrypted = isEncrypted }
+            ? new LogPiece(entry.Key, Once(lineage), range, codec, entry.Bytes, IsSegment: true) { IsEncrypted = isEncrypted }
             : null;
+    }
+
+    /// <summary>A hundred thousand pieces of one lineage share its name.</summary>
+    private string Once(string lineage)
+    {
+        var known = lastLineage;
+        return known == lineage ? known : lastLineage = lineage;
     }
 
     private static LogPiece? ParseChunk(ObjectInfo entry)
