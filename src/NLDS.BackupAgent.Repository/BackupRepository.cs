@@ -131,7 +131,7 @@ public sealed class BackupRepository
             var claim = new BackupClaim(layout.Source, id.ToString(), began, AgentVersion, session);
             if (await Documents.PutAsync(layout.Claim(id), claim, BackupJson.Default.BackupClaim, cancellationToken))
             {
-                return new BackupSession(this, layout, id, began, writer);
+                return new BackupSession(this, layout, id, began, session, writer);
             }
         }
 

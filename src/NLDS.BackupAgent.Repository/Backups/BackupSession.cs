@@ -1,6 +1,7 @@
 using System.Text.Json;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Leases;
+using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Repository.Backups;
@@ -17,15 +18,17 @@ public sealed class BackupSession : IAsyncDisposable
     private readonly BackupRepository repository;
     private readonly SnapshotLayout layout;
     private readonly DateTimeOffset began;
+    private readonly Guid session;
     private readonly WriterLease? writer;
     private readonly List<BackupObject> objects = [];
     private bool manifestMayExist;
 
-    internal BackupSession(BackupRepository repository, SnapshotLayout layout, BackupId id, DateTimeOffset began, WriterLease? writer)
+    internal BackupSession(BackupRepository repository, SnapshotLayout layout, BackupId id, DateTimeOffset began, Guid session, WriterLease? writer)
     {
         this.repository = repository;
         this.layout = layout;
         this.began = began;
+        this.session = session;
         this.writer = writer;
         Id = id;
     }
@@ -50,6 +53,7 @@ public sealed class BackupSession : IAsyncDisposable
 
     /// <summary>Makes the backup exist.</summary>
     /// <param name="omissions">What of the source is not in it, a sentence each: the backup is partial, visibly.</param>
+    /// <exception cref="SourceException">A prune took this session for dead and removes what it has put.</exception>
     public async Task<SealedBackup> SealAsync(JsonElement details, IReadOnlyList<string> omissions, CancellationToken cancellationToken)
     {
         var manifest = new BackupManifest
@@ -70,12 +74,25 @@ public sealed class BackupSession : IAsyncDisposable
             await writer.RequireAsync(cancellationToken);
         }
 
+        await RequireClaimAsync(cancellationToken);
+
         // From here on nothing is removed, whatever the store answers: a put that is reported as failed may still arrive, and a manifest whose objects
         // are gone would be worse than objects without a manifest.
         manifestMayExist = true;
         if (!await repository.Documents.PutAsync(key, manifest, BackupJson.Default.BackupManifest, Protection.Locked, cancellationToken))
         {
             throw new ObjectStoreException($"Another backup has the id {Id}: '{key}' exists. It was left as it is.", isPermanent: true);
+        }
+
+        // A sweep puts its tombstone and then looks for a manifest; here it is the other way round. One of the two sees the other, whatever the order.
+        try
+        {
+            await RequireClaimAsync(cancellationToken);
+        }
+        catch (SourceException)
+        {
+            await repository.Store.DeleteAsync([key], cancellationToken);
+            throw;
         }
 
         return new SealedBackup(Id, manifest);
@@ -91,13 +108,34 @@ public sealed class BackupSession : IAsyncDisposable
         using var limit = new CancellationTokenSource(CleanUpTime, repository.Clock);
         try
         {
-            await repository.Store.DeleteAsync([.. objects.Select(o => new ObjectKey(o.Key)), layout.Claim(Id)], limit.Token);
+            if (await HasClaimAsync(limit.Token))
+            {
+                await repository.Store.DeleteAsync([.. objects.Select(o => new ObjectKey(o.Key)), layout.Claim(Id)], limit.Token);
+            }
         }
-        catch (Exception failure) when (failure is ObjectStoreException or OperationCanceledException)
+        catch (Exception failure) when (failure is ObjectStoreException or OperationCanceledException or NotRestorableException)
         {
             // The store is what failed, most likely, or it keeps what was sealed until its lock ends. Objects without a manifest are no backup, and a later sweep removes them.
         }
     }
+
+    /// <summary>
+    /// A prune sweeps what has not moved for long. When a clock was set, or this machine stood still, that may be this session: then its objects are gone or going.
+    /// </summary>
+    private async Task RequireClaimAsync(CancellationToken cancellationToken)
+    {
+        if (!await HasClaimAsync(cancellationToken) || await repository.Store.HeadAsync(layout.Tombstone(Id), cancellationToken) is not null)
+        {
+            throw new SourceException(
+                $"A prune has taken backup {Id} of {layout.Source} for one that was left behind, and removes what there is of it in {repository.Description}: nothing of it had moved "
+                + "for Retention:SweepAfter, or a clock is wrong. Nothing was sealed; compare the clocks of the agents and take another backup.",
+                isPermanent: false);
+        }
+    }
+
+    /// <summary>Does the id still belong to this session, and to no later one that found it free?</summary>
+    private async Task<bool> HasClaimAsync(CancellationToken cancellationToken) =>
+        await repository.Documents.FindAsync(layout.Claim(Id), BackupJson.Default.BackupClaim, cancellationToken) is { } claim && claim.Session == session;
 
     private ContentWriter Begin(string name, Codec codec) => new(
         repository.Store,

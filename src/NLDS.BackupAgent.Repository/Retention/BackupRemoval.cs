@@ -22,11 +22,7 @@ internal sealed class BackupRemoval(BackupRepository repository, IObjectStore st
     public async Task<string?> RemoveAsync(PlannedBackup planned, CancellationToken cancellationToken)
     {
         List<string> objects = [.. planned.Backup.Manifest.Objects.Select(o => o.Key).Where(IsOwn)];
-        await repository.Documents.PutAsync(
-            layout.Tombstone(id),
-            new Tombstone(layout.Source, id.ToString(), planned.Decision.GoesBecause ?? "", repository.Clock.GetUtcNow(), objects),
-            RetentionJson.Default.Tombstone,
-            cancellationToken);
+        await PutTombstoneAsync(planned.Decision.GoesBecause ?? "", objects, cancellationToken);
 
         // Behind the tombstone: a hold that comes later sees it. What the listing did not show may be there all the same.
         if (await WhyKeptAsync(planned, cancellationToken) is { } why)
@@ -55,16 +51,29 @@ internal sealed class BackupRemoval(BackupRepository repository, IObjectStore st
 
     /// <summary>Removes what lies under an id without a manifest.</summary>
     /// <returns>Null when it is gone; otherwise why not.</returns>
-    public async Task<string?> SweepAsync(CancellationToken cancellationToken)
+    public async Task<string?> SweepAsync(string because, CancellationToken cancellationToken)
     {
-        if (await store.HeadAsync(layout.Manifest(id), cancellationToken) is not null)
+        var named = await FindTombstoneAsync(cancellationToken);
+        if (named is null)
         {
-            return "it has a manifest, although the store did not list it";
+            // Its session may live after all, behind a clock that was set: with the tombstone there it does not seal, and before it the manifest is found.
+            await PutTombstoneAsync(because, [], cancellationToken);
         }
 
-        return await store.HeadAsync(layout.Hold(id), cancellationToken) is not null && !await HasTombstoneAsync(cancellationToken)
-            ? "held meanwhile"
-            : await RemoveRestAsync(await ReadTombstoneAsync(cancellationToken), cancellationToken);
+        var why = await store.HeadAsync(layout.Manifest(id), cancellationToken) is not null ? "it has a manifest, although the store did not list it"
+            : named is null && await store.HeadAsync(layout.Hold(id), cancellationToken) is not null ? "held meanwhile"
+            : null;
+        if (why is null)
+        {
+            return await RemoveRestAsync(named ?? [], cancellationToken);
+        }
+
+        if (named is null)
+        {
+            await WithdrawAsync(cancellationToken);
+        }
+
+        return why;
     }
 
     /// <summary>Takes back a decision that an earlier prune had written down and not begun to carry out.</summary>
@@ -130,15 +139,21 @@ internal sealed class BackupRemoval(BackupRepository repository, IObjectStore st
     private bool IsLast(ObjectKey key) =>
         layout.TryParse(key, out _, out var name) && Last.Contains(name);
 
-    private async Task<bool> HasTombstoneAsync(CancellationToken cancellationToken) =>
-        await store.HeadAsync(layout.Tombstone(id), cancellationToken) is not null;
+    private Task<bool> PutTombstoneAsync(string because, IReadOnlyList<string> objects, CancellationToken cancellationToken) => repository.Documents.PutAsync(
+        layout.Tombstone(id),
+        new Tombstone(layout.Source, id.ToString(), because, repository.Clock.GetUtcNow(), objects),
+        RetentionJson.Default.Tombstone,
+        cancellationToken);
 
-    private async Task<IReadOnlyList<ObjectKey>> ReadTombstoneAsync(CancellationToken cancellationToken)
+    /// <summary>What the tombstone that is there names; null when there is none.</summary>
+    private async Task<IReadOnlyList<ObjectKey>?> FindTombstoneAsync(CancellationToken cancellationToken)
     {
         try
         {
             var tombstone = await repository.Documents.FindAsync(layout.Tombstone(id), RetentionJson.Default.Tombstone, cancellationToken);
-            return [.. (tombstone?.Objects ?? []).Where(key => key.StartsWith(layout.PrefixOf(id), StringComparison.Ordinal)).Select(key => new ObjectKey(key))];
+            return tombstone is null
+                ? null
+                : [.. tombstone.Objects.Where(key => key.StartsWith(layout.PrefixOf(id), StringComparison.Ordinal)).Select(key => new ObjectKey(key))];
         }
         catch (NotRestorableException)
         {

@@ -107,7 +107,7 @@ public sealed partial class Pruner(BackupRepository repository, RetentionOptions
             foreach (var remains in plan.Unsealed.Where(u => u.Goes))
             {
                 var removal = Removal(remains.Id);
-                var why = budget.IsSpent ? "their turn comes in the next prune" : await removal.SweepAsync(cancellationToken);
+                var why = budget.IsSpent ? "their turn comes in the next prune" : await removal.SweepAsync(remains.Because, cancellationToken);
                 Objects += removal.Objects;
                 if (why is not null)
                 {
