@@ -180,6 +180,20 @@ public sealed class BackupRepository
         }
     }
 
+    /// <summary>Whether anything of a source was ever stored here; the lease of an agent that has stored nothing yet does not count.</summary>
+    public async Task<bool> HoldsAnyOfAsync(string source, CancellationToken cancellationToken)
+    {
+        await foreach (var entry in Store.ListAsync($"{source}/", null, cancellationToken))
+        {
+            if (!LeaseFolder.Holds(entry.Key.Value[..(entry.Key.Value.LastIndexOf('/') + 1)]))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>What the repository knows of who a source is; null when nothing was ever bound.</summary>
     public Task<T?> ReadIdentityAsync<T>(string source, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class => Documents.FindAsync(IdentityKey(source), type, cancellationToken);

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Output;
+using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Telemetry;
@@ -21,7 +23,7 @@ internal static class VerifyCommand
         {
             var scope = Scope(parse.GetRequiredValue(id));
             scope = parse.GetValue(onlyNew) ? scope with { TrustsProofsFor = VerifyScope.New.TrustsProofsFor } : scope;
-            var entries = parse.GetValue(source) is { } name ? [session.Sources.Require(name)] : session.Sources.All;
+            var entries = parse.GetValue(source) is { } name ? [session.Sources.Require(name)] : await StoredAsync(session, cancellationToken);
             var asJson = parse.GetValue(json);
             var reports = new List<VerifyReport>();
             foreach (var entry in entries)
@@ -43,6 +45,25 @@ internal static class VerifyCommand
 
             return clean ? ExitCode.Done : ExitCode.Damage;
         });
+    }
+
+    /// <summary>
+    /// The sources of which something is stored here: a repository need not hold every source that this program knows. Of one that is named nothing is damage, and
+    /// so is nothing of any, when it was there that backups were thought to be.
+    /// </summary>
+    private static async Task<IReadOnlyList<SourceEntry>> StoredAsync(CommandSession session, CancellationToken cancellationToken)
+    {
+        var stored = new List<SourceEntry>();
+        var repository = session.Services.GetService<BackupRepository>();
+        foreach (var entry in session.Sources.All)
+        {
+            if (repository is null || await repository.HoldsAnyOfAsync(entry.Name, cancellationToken))
+            {
+                stored.Add(entry);
+            }
+        }
+
+        return stored.Count > 0 ? stored : session.Sources.All;
     }
 
     private static VerifyScope Scope(string id) => id switch
