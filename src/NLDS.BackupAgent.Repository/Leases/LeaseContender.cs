@@ -5,7 +5,11 @@ namespace NLDS.BackupAgent.Repository.Leases;
 /// <summary>Why a lease is not to be had now.</summary>
 /// <param name="Message">Who has it and what to do, for people.</param>
 /// <param name="IsAlive">The holder certainly lives; otherwise that is still being found out.</param>
-public sealed record LeaseRefusal(string Message, bool IsAlive);
+public sealed record LeaseRefusal(string Message, bool IsAlive)
+{
+    /// <summary>The holder's epoch.</summary>
+    internal ulong Epoch { get; init; }
+}
 
 /// <summary>
 /// Decides whether this agent may take a source's lease, and takes it. A holder on this machine is looked up among its processes; one elsewhere is given up when
@@ -88,7 +92,7 @@ internal sealed class LeaseContender(LeaseFolder folder, AgentIdentity agent, Gu
 
         if (found.Holder is { } holder && isAlive(holder.Process) is { } alive)
         {
-            return alive ? new LeaseRefusal(Sentence(found), IsAlive: true) : null;
+            return alive ? new LeaseRefusal(Sentence(found), IsAlive: true) { Epoch = found.Epoch } : null;
         }
 
         var beats = found.Beat?.Count ?? -1;
@@ -99,7 +103,7 @@ internal sealed class LeaseContender(LeaseFolder folder, AgentIdentity agent, Gu
 
         var lapse = found.Holder?.LapsesAfter is { } its && its > timing.Lapse ? its : timing.Lapse;
         var silent = clock.GetElapsedTime(sighting.Since);
-        return silent >= lapse ? null : new LeaseRefusal(Sentence(found), sighting.HasBeaten);
+        return silent >= lapse ? null : new LeaseRefusal(Sentence(found), sighting.HasBeaten) { Epoch = found.Epoch };
     }
 
     private string Sentence(FoundLease found)

@@ -16,14 +16,29 @@ internal sealed class LeaseFolder(IObjectStore store, string source)
     private const string Suffix = ".json";
     private const string BeatSuffix = ".beat.json";
     private const string Name = "/lease/";
+    private const string RequestName = "request.json";
+    private const string AnswerName = "answer.json";
 
     private readonly DocumentStore documents = new(store);
     private readonly string prefix = source + Name;
+    private volatile bool sawRequest;
 
     public string Source => source;
 
     /// <summary>Is this a prefix of leases' keys?</summary>
     public static bool Holds(string prefix) => prefix.EndsWith(Name, StringComparison.Ordinal);
+
+    /// <summary>What somebody who has not the lease asks of its holder.</summary>
+    public static ObjectKey RequestKey(string source) => new(source + Name + RequestName);
+
+    /// <summary>What the holder answered last.</summary>
+    public static ObjectKey AnswerKey(string source) => new(source + Name + AnswerName);
+
+    /// <summary>Whether the last listing showed a request: the holder lists at each beat, so waiting for one costs it nothing.</summary>
+    public bool SawRequest => sawRequest;
+
+    /// <summary>It is being answered; the next listing shows the next one.</summary>
+    public void ForgetRequest() => sawRequest = false;
 
     public string StoreDescription => store.Description;
 
@@ -34,9 +49,11 @@ internal sealed class LeaseFolder(IObjectStore store, string source)
     public async Task<IReadOnlyList<ulong>> ListAsync(CancellationToken cancellationToken)
     {
         var epochs = new List<ulong>();
+        var isAsked = false;
         await foreach (var entry in store.ListAsync(prefix, null, cancellationToken))
         {
             var name = entry.Key.Value[prefix.Length..];
+            isAsked |= name == RequestName;
             if (name.Length == 16 + Suffix.Length && name.EndsWith(Suffix, StringComparison.Ordinal)
                 && ulong.TryParse(name.AsSpan(0, 16), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var epoch))
             {
@@ -44,6 +61,7 @@ internal sealed class LeaseFolder(IObjectStore store, string source)
             }
         }
 
+        sawRequest = isAsked;
         epochs.Sort();
         return epochs;
     }

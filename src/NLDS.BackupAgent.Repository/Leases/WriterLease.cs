@@ -29,6 +29,14 @@ public sealed partial class WriterLease : IAsyncDisposable
     /// <summary>This process holds it, as far as it knows.</summary>
     public bool IsHeld => held is { Lost: null };
 
+    /// <summary>Somebody asks something of this process, which has the lease.</summary>
+    internal bool IsAsked => IsHeld && folder.SawRequest;
+
+    internal void ForgetRequest() => folder.ForgetRequest();
+
+    /// <summary>The epoch that this process has; null when it has none.</summary>
+    internal ulong? Epoch => held is { Lost: null } own ? own.Epoch : null;
+
     /// <summary>How often whoever waits for it should look.</summary>
     public TimeSpan LookEvery => timing.Look;
 

@@ -30,7 +30,7 @@ internal static class PruneCommand
                     PrunePrint.Plan(planned, session.Out);
                 }
 
-                var report = parse.GetValue(plan) ? null : await PruneAsync(session, pruner, retained, allowLarge, cancellationToken);
+                var report = parse.GetValue(plan) ? null : await PruneAsync(session, retained, planned, allowLarge, cancellationToken);
                 exit = report is null && !parse.GetValue(plan) ? ExitCode.Failed : exit;
                 documents.Add(PruneDocument.Source.Of(report?.Plan ?? planned, report));
                 if (!asJson)
@@ -50,11 +50,12 @@ internal static class PruneCommand
 
     /// <summary>Null when a guard refused, which standard error says. A source that is refused does not keep the next one from being pruned.</summary>
     private static async Task<PruneReport?> PruneAsync(
-        CommandSession session, Pruner pruner, IRetainedSource source, bool allowLarge, CancellationToken cancellationToken)
+        CommandSession session, IRetainedSource source, PrunePlan planned, bool allowLarge, CancellationToken cancellationToken)
     {
         try
         {
-            return await pruner.PruneAsync(source, allowLarge, limit: null, cancellationToken);
+            return await session.Services.GetRequiredService<PruneRequests>().PruneAsync(
+                source, planned, allowLarge, $"{Environment.UserName}@{Environment.MachineName}", session.Error.WriteLine, cancellationToken);
         }
         catch (SourceException refused)
         {

@@ -20,6 +20,11 @@ internal static class ScheduleServices
         services.AddSingleton<VerifyJobs>();
         services.AddHostedService<SnapshotWatch>();
         services.AddHostedService<VerifyWatch>();
+        if (services.Any(service => service.ServiceType == typeof(PruneRequests)))
+        {
+            services.AddHostedService<PruneDesk>();
+        }
+
         services.AddTransient<ScheduledJob>();
         services.AddQuartz(quartz =>
         {
