@@ -87,8 +87,9 @@ public class FullRepository : IAsyncLifetime
     /// <summary>An agent that only reads, an hour later.</summary>
     internal Agent Reader(IObjectStore store) => Agent.For(null, store, Settings, clock: Later);
 
-    /// <summary>A copy that a test may damage; without the proofs of the log all of it is read again.</summary>
-    internal OverlaidStore Copy(bool provenLog) => new(Store, key => provenLog || !key.Value.StartsWith("postgres/verified/", StringComparison.Ordinal));
+    /// <summary>A copy that a test may damage.</summary>
+    /// <param name="without">Objects that are left out: proofs, so that what they tell of is read again.</param>
+    internal OverlaidStore Copy(string? without = null) => new(Store, key => without is null || !key.Value.StartsWith(without, StringComparison.Ordinal));
 
     /// <summary>One segment between the backups is lost, and recorded as lost.</summary>
     private async Task LeaveGapAsync(Agent agent)
