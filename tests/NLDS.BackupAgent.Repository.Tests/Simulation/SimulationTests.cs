@@ -1,0 +1,38 @@
+using System.Globalization;
+
+namespace NLDS.BackupAgent.Repository.Tests.Simulation;
+
+/// <summary>
+/// The nine invariants of the repository through thousands of steps of everything at once. Longer, or from other seeds:
+/// <c>SIMULATION_SEEDS=100-140 SIMULATION_STEPS=20000 dotnet test tests/NLDS.BackupAgent.Repository.Tests -c Release --filter FullyQualifiedName~Simulation</c>.
+/// </summary>
+public sealed class SimulationTests(ITestOutputHelper output)
+{
+    private const int DefaultSteps = 2_000;
+
+    public static TheoryData<int> Seeds
+    {
+        get
+        {
+            var ends = (Environment.GetEnvironmentVariable("SIMULATION_SEEDS") ?? "1-6").Split('-').Select(number => int.Parse(number, CultureInfo.InvariantCulture)).ToList();
+            return [.. Enumerable.Range(ends[0], ends[^1] - ends[0] + 1)];
+        }
+    }
+
+    private static int Steps => int.TryParse(Environment.GetEnvironmentVariable("SIMULATION_STEPS"), CultureInfo.InvariantCulture, out var steps) ? steps : DefaultSteps;
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public async Task Through_crashes_faults_lies_and_wrong_clocks_the_nine_invariants_hold(int seed)
+    {
+        await using var simulation = new Simulation(seed);
+
+        await simulation.RunAsync(Steps);
+
+        output.WriteLine(string.Join('\n', simulation.Deeds.Select(deed => $"{deed.Key}: {deed.Value.Done} of {deed.Value.Tried}")));
+        if (Steps >= DefaultSteps)
+        {
+            simulation.Deeds.Where(deed => deed.Value.Done == 0).ShouldBeEmpty("each deed has been done");
+        }
+    }
+}
