@@ -52,12 +52,23 @@ internal static class RestoreCommand
         });
     }
 
-    private static Option<string[]> Own(RestoreOption option) => new("--" + option.Name)
+    /// <summary>An array even where one value is all that may come, and then without an arity of one, which the library cannot put into an array.</summary>
+    private static Option<string[]> Own(RestoreOption option)
     {
-        Description = option.Description,
-        HelpName = option.ValueName,
-        Arity = option.AllowsMany ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
-    };
+        var own = new Option<string[]>("--" + option.Name) { Description = option.Description, HelpName = option.ValueName, Arity = ArgumentArity.OneOrMore };
+        if (!option.AllowsMany)
+        {
+            own.Validators.Add(result =>
+            {
+                if (result.Tokens.Count > 1)
+                {
+                    result.AddError($"--{option.Name} can be given once.");
+                }
+            });
+        }
+
+        return own;
+    }
 
     private static Option<bool> Flag(RestoreOption option) => new("--" + option.Name) { Description = option.Description };
 

@@ -275,6 +275,17 @@ public sealed class VerbTests : IDisposable
     }
 
     [Fact]
+    public async Task An_option_with_one_value_is_handed_over_and_taken_once()
+    {
+        await agent.RunAsync("restore", "postgres", "--plan", "--layout", "flat");
+        var twice = await agent.RunAsync("restore", "postgres", "--plan", "--layout", "flat", "--layout", "deep");
+
+        agent.Source.Requested!.Options["layout"].ShouldBe(["flat"]);
+        twice.Exit.ShouldBe(2);
+        twice.Error.ShouldContain("--layout can be given once.");
+    }
+
+    [Fact]
     public async Task An_option_without_a_value_is_handed_over_when_it_is_said()
     {
         await agent.RunAsync("restore", "postgres", "--plan", "--force");

@@ -28,7 +28,7 @@ internal sealed class AgentUnderTest : IDisposable
                 services.AddSingleton<IWalFetcher>(Source);
             },
             [new ScheduleKeys("postgres-full", "FullBackup:Schedule", "FullBackup:TimeZone")],
-            new([new RestoreOption("tablespace", "OLD=NEW", "Move a tablespace", AllowsMany: true), new RestoreOption("force", null, "Do it all the same")]));
+            new([new RestoreOption("tablespace", "OLD=NEW", "Move a tablespace", AllowsMany: true), new RestoreOption("layout", "NAME", "Lay it out so"), new RestoreOption("force", null, "Do it all the same")]));
     }
 
     public string Binary { get; }
