@@ -89,16 +89,30 @@ internal sealed class RespReader(Stream source, TimeProvider clock)
                 }
 
                 var count = Number(rest, MostItems);
-                var items = new List<RespReply>();
-                for (var i = 0; i < count; i++)
-                {
-                    items.Add(await ReadReplyAsync(command, depth + 1, cancellationToken));
-                }
-
-                return count < 0 ? RespReply.Null : new RespReply { Items = items };
+                return count < 0 ? RespReply.Null : new RespReply { Items = await ReadItemsAsync(command, count, depth + 1, cancellationToken) };
             default:
                 throw new ProtocolException($"The answer to {command} is not RESP. Check that a Redis server answers at this address, and whether it wants TLS.");
         }
+    }
+
+    /// <summary>An error among them, as EXEC answers, is thrown when all have been read: the connection stays in step.</summary>
+    private async Task<List<RespReply>> ReadItemsAsync(string command, long count, int depth, CancellationToken cancellationToken)
+    {
+        var items = new List<RespReply>();
+        RedisErrorException? error = null;
+        for (var i = 0; i < count; i++)
+        {
+            try
+            {
+                items.Add(await ReadReplyAsync(command, depth, cancellationToken));
+            }
+            catch (RedisErrorException one)
+            {
+                error ??= one;
+            }
+        }
+
+        return error is null ? items : throw error;
     }
 
     private async Task<byte[]> ReadBulkAsync(int length, CancellationToken cancellationToken)

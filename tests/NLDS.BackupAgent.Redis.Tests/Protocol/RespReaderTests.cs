@@ -26,6 +26,15 @@ public sealed class RespReaderTests
         (error.Code, error.Command).ShouldBe(("NOPERM", "TEST"));
     }
 
+    [Fact]
+    public async Task Behind_an_error_in_the_middle_of_an_answer_the_next_answer_is_read()
+    {
+        var reader = Reader("*3\r\n+OK\r\n-WRONGTYPE of the second\r\n:3\r\n+NEXT\r\n");
+
+        (await Should.ThrowAsync<RedisErrorException>(() => NextAsync(reader))).Code.ShouldBe("WRONGTYPE");
+        (await NextAsync(reader)).Text.ShouldBe("NEXT");
+    }
+
     [Theory]
     [InlineData("HTTP/1.1 400 Bad Request\r\n")]
     [InlineData("$99999999999\r\n")]
