@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Repository.Content;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
@@ -24,16 +25,40 @@ internal static class PathReading
     /// <param name="take">Told each stretch, valid only for the call. What it was told of a piece may be relied on when the next one begins, or this returns.</param>
     public static async Task ReadAsync(LogArchive archive, StreamPath path, ulong end, Action<ReadOnlyMemory<byte>> take, CancellationToken cancellationToken)
     {
-        foreach (var (piece, part) in path.Pieces)
+        var pieces = new Queue<PathPiece>(path.Pieces);
+        while (pieces.TryPeek(out var next) && next.Part.Start < end)
         {
-            if (part.Start >= end)
-            {
-                return;
-            }
-
+            var (piece, part) = next;
             await using var window = new WindowStream(part.Start - piece.Range.Start, Math.Min(part.End, end) - part.Start, take);
-            await archive.CopyAsync(piece, window, cancellationToken);
+            try
+            {
+                await archive.CopyAsync(piece, window, cancellationToken);
+                pieces.Dequeue();
+            }
+            catch (NotRestorableException) when (!window.HasBegun)
+            {
+                if (await FindSuccessorAsync(archive, next, end, cancellationToken) is not { } successor)
+                {
+                    throw;
+                }
+
+                pieces = new Queue<PathPiece>(successor.Pieces);
+            }
         }
+    }
+
+    /// <summary>A running agent merges chunks, and replaces them by their segment: what was found in one object is in another then, the same bytes.</summary>
+    /// <returns>The path from there on; null when the piece is still there, or nothing took its place.</returns>
+    private static async Task<StreamPath?> FindSuccessorAsync(LogArchive archive, PathPiece gone, ulong end, CancellationToken cancellationToken)
+    {
+        if (await archive.ExistsAsync(gone.Piece, cancellationToken))
+        {
+            return null;
+        }
+
+        var inventory = await archive.ReadInventoryAsync(cancellationToken);
+        var path = StreamPath.Find(inventory, new StreamPosition(gone.Piece.Lineage, gone.Part.Start));
+        return path.End.Offset >= Math.Min(gone.Part.End, end) ? path : null;
     }
 
     /// <summary>Passes on so many bytes of what is written, behind so many others.</summary>
@@ -41,6 +66,9 @@ internal static class PathReading
     {
         private ulong skip = skip;
         private ulong left = length;
+
+        /// <summary>Something was handed out.</summary>
+        public bool HasBegun { get; private set; }
 
         public override void Write(ReadOnlySpan<byte> buffer) => Take(buffer.ToArray());
 
@@ -58,6 +86,7 @@ internal static class PathReading
             left -= (ulong)count;
             if (count > 0)
             {
+                HasBegun = true;
                 take(buffer.Slice(skipped, count));
             }
         }
