@@ -51,7 +51,7 @@ internal sealed class TestAgent : IAsyncDisposable
             taker,
             new RestorePlanner(Repository, Catalog, clock),
             new Restorer(Repository, Catalog, clock, NullLogger<Restorer>.Instance),
-            new RedisVerifier(Repository, Catalog),
+            new RedisVerifier(Repository, Catalog, clock),
             new RedisChecks(options, clock),
             options);
     }

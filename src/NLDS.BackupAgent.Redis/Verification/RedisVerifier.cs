@@ -1,203 +1,157 @@
 using NLDS.BackupAgent.Redis.CommandStream;
 using NLDS.BackupAgent.Redis.Protocol;
-using NLDS.BackupAgent.Redis.Rdb;
 using NLDS.BackupAgent.Repository;
-using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Verification;
 
 namespace NLDS.BackupAgent.Redis.Verification;
 
-/// <summary>Reads everything back: each copy against its manifest, its own checksum and its structure, each piece of the stream against its seal and as commands.</summary>
-internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog catalog)
+/// <summary>
+/// Reads everything back: each copy against its manifest, its own checksum and its structure, each piece of the stream against its seal and as commands, and what lies
+/// beside. What is sound is remembered, so that the next verification reads what is new.
+/// </summary>
+internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog catalog, TimeProvider clock)
 {
+    /// <summary>A tail writes its first confirmation within seconds; a base older than this, with stream behind it, has one beside it.</summary>
+    private static readonly TimeSpan UntilConfirmed = TimeSpan.FromMinutes(1);
+
+    private static readonly string[] OtherDocuments = ["keys/", "journal/", "redis/stream/plain.json", "redis/lease/", "redis/verified/"];
+
     public async Task<VerifyReport> VerifyAsync(VerifyScope scope, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
         await repository.RequireAsync(cancellationToken);
-        var run = new Run(progress);
-        var bases = await ChooseAsync(scope, run, cancellationToken);
-        foreach (var one in bases)
+        await repository.RequireKeysAsync(cancellationToken);
+        var run = new VerificationRun(RedisCatalog.Source, scope, progress, clock);
+        var backups = await new BackupVerifier(repository, RedisCatalog.Layout, RedisBase.ObjectName)
+            .VerifyAsync(backup => new BaseCheck(TryRead(backup)), run, cancellationToken);
+        var bases = ReadDetails(backups, run);
+
+        var archive = catalog.OpenLog();
+        var records = new List<DamagedRecord>();
+        var inventory = await archive.ReadInventoryAsync(records, cancellationToken);
+        var offsets = bases.Select(b => b.Details.Position).OfType<StreamPosition>().ToLookup(p => p.ReplicationId, p => p.Offset);
+        var inScope = bases.Where(b => backups.InScope.Contains(b.Sealed)).ToList();
+        var log = await new LogVerifier(repository, RedisCatalog.Source, archive).VerifyAsync(
+            scope.BackupId == VerifyScope.All.BackupId ? inventory : inventory with { Pieces = [.. PiecesBehind(inScope, inventory)] },
+            0,
+            (lineage, start) => new CommandCheck(start, [.. offsets[lineage].Order()]),
+            run,
+            cancellationToken);
+        foreach (var damage in log.Damage)
         {
-            await VerifyBaseAsync(one, run, cancellationToken);
+            run.Add(new DamageFinding(
+                damage.Piece.Name, damage.What, $"what was written after offset {damage.Piece.Range.Start} cannot be restored from a backup before it"));
         }
 
+        foreach (var record in records)
+        {
+            run.Add(new DamageFinding(record.Key, record.Reason, "no restore to a moment after a backup can be planned"));
+        }
+
+        foreach (var from in inScope)
+        {
+            await RequirePathAsync(archive, log.Inventory, from, run, cancellationToken);
+        }
+
+        RequireConfirmation(archive, log.Inventory, records, backups, run);
+        RequireNoStrangers(log.Inventory, run);
+        var documents = new DocumentVerifier(repository);
+        await documents.RequireKeysAsync(backups.All, run, cancellationToken);
+        await documents.VerifyAsync(OtherDocuments, run, cancellationToken);
+        return run.Report();
+    }
+
+    private static RedisBase? TryRead(SealedBackup backup)
+    {
         try
         {
-            var archive = catalog.OpenLog();
-            await VerifyStreamAsync(archive, await archive.ReadInventoryAsync(cancellationToken), bases, scope.BackupId == VerifyScope.All.BackupId, run, cancellationToken);
+            return RedisCatalog.Read(backup);
         }
-        catch (NotRestorableException damage)
+        catch (NotRestorableException)
         {
-            run.Damage.Add(new DamageFinding("redis/stream", damage.Message, "no restore to a moment after a backup can be planned"));
-        }
-
-        return new VerifyReport(RedisCatalog.Source, run.Objects, run.StoredBytes, run.ContentBytes, run.Damage);
-    }
-
-    private async Task<IReadOnlyList<RedisBase>> ChooseAsync(VerifyScope scope, Run run, CancellationToken cancellationToken)
-    {
-        var all = await catalog.ListBasesAsync(cancellationToken);
-        run.Damage.AddRange(all.Damaged.Select(d => new DamageFinding(d.Manifest, d.Reason, $"backup {d.Id} cannot be restored")));
-        if (scope.BackupId == VerifyScope.All.BackupId)
-        {
-            return all;
-        }
-
-        if (scope.BackupId == VerifyScope.Latest.BackupId)
-        {
-            return [.. all.TakeLast(1)];
-        }
-
-        return all.Where(b => b.Sealed.Id.ToString() == scope.BackupId).ToList() is { Count: 1 } one
-            ? one
-            : throw new UsageException($"There is no Redis backup '{scope.BackupId}'. Those there are: {string.Join(", ", all.Select(b => b.Sealed.Id))}.");
-    }
-
-    private async Task VerifyBaseAsync(RedisBase from, Run run, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var scanner = new RdbScanner();
-            await using var source = repository.OpenRead(from.Rdb, ContentProof.StoredAndContent);
-            var buffer = new byte[256 << 10];
-            while (await source.ReadAsync(buffer, cancellationToken) is var count && count > 0)
-            {
-                scanner.Feed(buffer.AsSpan(0, count));
-                run.Read(count);
-            }
-
-            var found = scanner.Complete();
-            if (found.Databases?.Values.Sum(d => d.Keys) != from.Details.Keys)
-            {
-                throw new InvalidDataException("it holds another number of keys than its manifest says");
-            }
-
-            run.Objects++;
-            run.StoredBytes += from.Rdb.StoredBytes;
-        }
-        catch (Exception damage) when (damage is NotRestorableException or InvalidDataException)
-        {
-            run.Damage.Add(new DamageFinding(from.Rdb.Key, damage.Message, $"backup {from.Sealed.Id} cannot be restored"));
+            return null; // named with the details of all
         }
     }
 
-    /// <summary>From each backup that was chosen as far as the stream goes, and for a complete verification every piece that no backup leads to.</summary>
-    private static async Task VerifyStreamAsync(
-        LogArchive archive, LogInventory inventory, IReadOnlyList<RedisBase> bases, bool everything, Run run, CancellationToken cancellationToken)
+    /// <summary>Those whose details can be read; what is wrong with the others, and with any, is told.</summary>
+    private static List<RedisBase> ReadDetails(VerifiedBackups backups, VerificationRun run)
     {
-        var read = new HashSet<LogPiece>();
-        foreach (var from in bases)
+        foreach (var damage in backups.Damage)
         {
-            if (from.Details.Position is not { } position)
+            run.Add(new DamageFinding(
+                damage.Subject, damage.What, damage.IsLost ? $"backup {damage.Id} cannot be restored" : $"none: backup {damage.Id} can be restored all the same"));
+        }
+
+        var bases = new List<RedisBase>();
+        foreach (var backup in backups.All)
+        {
+            try
             {
-                continue;
+                bases.Add(RedisCatalog.Read(backup));
             }
-
-            var path = StreamPath.Find(inventory, position);
-            RequireReach(inventory, from, path, run);
-            await RequireSwitchesAsync(archive, from, path, run, cancellationToken);
-
-            // What a backup before this one led through was read with it, and its commands with them.
-            var behind = path.Pieces.SkipWhile(p => read.Contains(p.Piece)).ToList();
-            if (behind.Count > 0)
+            catch (NotRestorableException unreadable)
             {
-                var start = behind[0].Part.Start == path.Pieces[0].Part.Start ? path.Start.Offset : behind[0].Part.Start;
-                await ReadPiecesAsync(archive, behind, new CommandScanner(start, _ => { }), behind.Count == path.Pieces.Count, from, run, cancellationToken);
-                read.UnionWith(behind.Select(p => p.Piece));
+                run.Add(new DamageFinding(RedisCatalog.Layout.Prefix + backup.Id, unreadable.Message, $"backup {backup.Id} cannot be restored"));
             }
         }
 
-        run.Damage.AddRange(inventory.Strange.Select(piece => new DamageFinding(
-            piece.Name, "is not encrypted and was not there when encryption was turned on", "nothing: it is never read. Find out who can write to the store")));
-        foreach (var stray in everything ? inventory.Pieces.Where(p => !read.Contains(p)) : [])
-        {
-            await ReadPieceAsync(archive, new PathPiece(stray, stray.Range), null, $"the stream from {stray.Range.Start} to {stray.Range.End}", run, cancellationToken);
-        }
+        return bases;
     }
 
-    private static async Task RequireSwitchesAsync(LogArchive archive, RedisBase from, StreamPath path, Run run, CancellationToken cancellationToken)
+    private static IEnumerable<LogPiece> PiecesBehind(IEnumerable<RedisBase> bases, LogInventory inventory) => bases
+        .Select(b => b.Details.Position)
+        .OfType<StreamPosition>()
+        .SelectMany(position => StreamPath.Find(inventory, position).Pieces)
+        .Select(part => part.Piece)
+        .Distinct();
+
+    /// <summary>From a base on nothing may lie behind a hole that was neither recorded as a gap nor made by retention, and each change of the history is proven.</summary>
+    private static async Task RequirePathAsync(LogArchive archive, LogInventory inventory, RedisBase from, VerificationRun run, CancellationToken cancellationToken)
     {
+        if (from.Details.Position is not { } position)
+        {
+            return;
+        }
+
+        var path = StreamPath.Find(inventory, position);
+        if (path.Hole is { } hole
+            && inventory.Pruned.EndBehind(path.End.ReplicationId, path.End.Offset) is null
+            && !inventory.Gaps.Any(g => g.Lineage == path.End.ReplicationId && g.Start == path.End.Offset))
+        {
+            run.Add(new DamageFinding(
+                $"redis/stream, {path.End.ReplicationId} from {path.End.Offset}", hole, $"from backup {from.Sealed.Id} nothing behind offset {path.End.Offset} can be restored"));
+        }
+
         try
         {
             await PathReading.ProveSwitchesAsync(archive, path, cancellationToken);
         }
         catch (NotRestorableException damage)
         {
-            run.Damage.Add(new DamageFinding("redis/stream", damage.Message, $"from backup {from.Sealed.Id} nothing behind the change of the replication id can be restored"));
+            run.Add(new DamageFinding("redis/stream", damage.Message, $"from backup {from.Sealed.Id} nothing behind the change of the replication id can be restored"));
         }
     }
 
-    private static async Task ReadPiecesAsync(
-        LogArchive archive, List<PathPiece> pieces, CommandScanner scanner, bool fromBase, RedisBase from, Run run, CancellationToken cancellationToken)
+    /// <summary>The confirmation is the one object that nothing refers to; without it nobody would notice that the newest stream has vanished.</summary>
+    private void RequireConfirmation(LogArchive archive, LogInventory inventory, List<DamagedRecord> damaged, VerifiedBackups backups, VerificationRun run)
     {
-        var commands = fromBase ? scanner : null;
-        foreach (var piece in pieces)
+        if (inventory.Confirmation is null && inventory.Pieces.Count > 0 && !damaged.Any(d => d.Key == archive.NameOfConfirmation)
+            && backups.All.Any(b => b.Manifest.Ended < clock.GetUtcNow() - UntilConfirmed))
         {
-            if (!await ReadPieceAsync(archive, piece, commands, $"what was written after offset {piece.Part.Start} behind backup {from.Sealed.Id}", run, cancellationToken))
-            {
-                // Where a command begins behind a damaged piece nobody knows.
-                commands = null;
-            }
+            run.Add(new DamageFinding(
+                archive.NameOfConfirmation, "is missing from the repository", "moments after the last write cannot be restored to by their time; a running agent writes it again"));
         }
     }
 
-    private static async Task<bool> ReadPieceAsync(
-        LogArchive archive, PathPiece piece, CommandScanner? commands, string lost, Run run, CancellationToken cancellationToken)
+    /// <summary>With a key, nothing that is not encrypted is believed unless it was there before.</summary>
+    private static void RequireNoStrangers(LogInventory inventory, VerificationRun run)
     {
-        try
+        foreach (var piece in inventory.Strange)
         {
-            var path = new StreamPath(new StreamPosition(piece.Piece.Lineage, piece.Part.Start), [piece], new StreamPosition(piece.Piece.Lineage, piece.Part.End));
-            await PathReading.ReadAsync(
-                archive,
-                path,
-                piece.Part.End,
-                bytes =>
-                {
-                    commands?.Feed(bytes.Span);
-                    run.Read(bytes.Length);
-                },
-                cancellationToken);
-            run.Objects++;
-            run.StoredBytes += piece.Piece.StoredBytes;
-            return true;
-        }
-        catch (Exception damage) when (damage is NotRestorableException or ProtocolException)
-        {
-            run.Damage.Add(new DamageFinding(piece.Piece.Name, damage.Message, $"{lost} cannot be restored"));
-            return false;
-        }
-    }
-
-    /// <summary>Nothing may lie behind a hole that was neither recorded as a gap nor made by retention.</summary>
-    private static void RequireReach(LogInventory inventory, RedisBase from, StreamPath path, Run run)
-    {
-        if (path.Hole is { } hole && inventory.Pruned.EndBehind(path.End.ReplicationId, path.End.Offset) is null && !inventory.Gaps.Any(g => g.Lineage == path.End.ReplicationId && g.Start == path.End.Offset))
-        {
-            run.Damage.Add(new DamageFinding(
-                $"redis/stream, {path.End.ReplicationId} from {path.End.Offset}", hole, $"from backup {from.Sealed.Id} nothing behind offset {path.End.Offset} can be restored"));
-        }
-    }
-
-    private sealed class Run(IProgress<TransferProgress> progress)
-    {
-        private const long ReportEvery = 16 << 20;
-
-        public List<DamageFinding> Damage { get; } = [];
-
-        public int Objects { get; set; }
-
-        public long StoredBytes { get; set; }
-
-        public long ContentBytes { get; private set; }
-
-        public void Read(int bytes)
-        {
-            var before = ContentBytes;
-            ContentBytes += bytes;
-            if (ContentBytes / ReportEvery != before / ReportEvery)
-            {
-                progress.Report(new TransferProgress("verify", ContentBytes, null));
-            }
+            run.Add(new DamageFinding(
+                piece.Name, "is not encrypted and was not there when encryption was turned on", "nothing: it is never read. Find out who can write to the store"));
         }
     }
 }
