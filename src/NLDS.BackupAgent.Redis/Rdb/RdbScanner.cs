@@ -17,27 +17,19 @@ internal sealed class RdbScanner
     private const int OldestKnownVersion = 5;
     private const int HeaderBytes = 9;
 
-    /// <summary>Auxiliary fields are short; a server that sends a long one sends something that is not kept.</summary>
-    private const int LongestField = 1024;
-
-    private const int MostFields = 256;
-
     /// <summary>Module, function and key lengths are bounded by proto-max-bulk-len, which nobody sets to terabytes; a longer one is damage.</summary>
     private const ulong LongestText = 1UL << 42;
 
     private readonly RdbChecksum checksum = new();
-    private readonly Dictionary<string, string> fields = [];
+    private readonly RdbFields fields = new();
     private readonly SortedDictionary<int, RdbDatabase> databases = [];
     private readonly Stack<RdbFrame> frames = [];
     private readonly byte[] small = new byte[16];
-    private readonly List<byte> captured = [];
     private int smallBytes;
     private int needed = HeaderBytes;
     private ulong skipping;
     private State state = State.Header;
     private RdbPart part;
-    private int capturing;
-    private string? fieldName;
     private int version;
     private int database;
     private bool expires;
@@ -61,7 +53,7 @@ internal sealed class RdbScanner
     public long Bytes => checksum.Bytes;
 
     /// <summary>The auxiliary fields so far.</summary>
-    public IReadOnlyDictionary<string, string> Fields => fields;
+    public IReadOnlyDictionary<string, string> Fields => fields.All;
 
     /// <exception cref="InvalidDataException">This is no RDB file, or a damaged one.</exception>
     public void Feed(ReadOnlySpan<byte> bytes)
@@ -72,7 +64,7 @@ internal sealed class RdbScanner
             if (state == State.Skip)
             {
                 var count = (int)Math.Min(skipping, (ulong)bytes.Length);
-                Capture(bytes[..count]);
+                fields.Take(bytes[..count]);
                 skipping -= (ulong)count;
                 bytes = bytes[count..];
                 if (skipping == 0)
@@ -111,7 +103,7 @@ internal sealed class RdbScanner
         return new RdbSummary
         {
             Version = version,
-            Fields = fields,
+            Fields = fields.All,
             Databases = givenUp ? null : databases,
             Functions = functions,
             IsChecksummed = !checksum.IsUnchecked,
@@ -157,47 +149,19 @@ internal sealed class RdbScanner
 
     private void ReadOpcode(byte opcode)
     {
-        switch (opcode)
+        if (opcode == RdbOpcode.End)
         {
-            case 0xff: // EOF
-                Await(State.Trailer, 8);
-                break;
-            case 0xfe: // SELECTDB
-                Begin(new RdbFrame(RdbPurpose.Database, [RdbPart.Length]));
-                break;
-            case 0xfd: // EXPIRETIME, seconds
-                expires = true;
-                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Byte4]));
-                break;
-            case 0xfc: // EXPIRETIME_MS
-                expires = true;
-                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Byte8]));
-                break;
-            case 0xfb: // RESIZEDB
-                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length, RdbPart.Length]));
-                break;
-            case 0xfa: // AUX
-                Begin(new RdbFrame(RdbPurpose.Field, [RdbPart.Text, RdbPart.Text]));
-                break;
-            case 0xf9: // FREQ, one byte: read as what it is, a raw byte
-                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.OldDouble]) { IsRawByte = true });
-                break;
-            case 0xf8: // IDLE
-                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length]));
-                break;
-            case 0xf7: // MODULE_AUX: module id, when as opcode and number, then its values
-                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length, RdbPart.Length, RdbPart.Length, RdbPart.Module]));
-                break;
-            case 0xf5: // FUNCTION2
-                functions++;
-                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Text]));
-                break;
-            case 0xf4: // SLOT_INFO
-                Begin(new RdbFrame(RdbPurpose.Nothing, [RdbPart.Length, RdbPart.Length, RdbPart.Length]));
-                break;
-            default:
-                BeginKey(opcode);
-                break;
+            Await(State.Trailer, 8);
+        }
+        else if (RdbOpcode.FrameOf(opcode) is { } frame)
+        {
+            expires |= opcode is RdbOpcode.ExpirySeconds or RdbOpcode.ExpiryMilliseconds;
+            functions += opcode == RdbOpcode.Function ? 1 : 0;
+            Begin(frame);
+        }
+        else
+        {
+            BeginKey(opcode);
         }
     }
 
@@ -250,8 +214,7 @@ internal sealed class RdbScanner
             }
 
             part = frame.Parts[frame.Index++];
-            capturing = frame.Purpose == RdbPurpose.Field ? LongestField : 0;
-            captured.Clear();
+            fields.Begin(isField: frame.Purpose == RdbPurpose.Field);
             Await(State.PartHead, part switch
             {
                 RdbPart.Byte4 => 4,
@@ -346,11 +309,11 @@ internal sealed class RdbScanner
                 Skip(length);
                 break;
             case 0 or 1 or 2: // an integer of 8, 16 or 32 bits
-                capturing = capturing > 0 ? -1 - encoding : 0;
+                fields.ComesAsNumber();
                 Skip(1UL << encoding);
                 break;
             case 3: // LZF: the compressed length, the plain length, and the compressed bytes
-                capturing = 0;
+                fields.Drop();
                 frames.Push(new RdbFrame(RdbPurpose.Compressed, [RdbPart.Length, RdbPart.Length]));
                 NextPart();
                 break;
@@ -434,47 +397,14 @@ internal sealed class RdbScanner
         }
     }
 
-    private void Capture(ReadOnlySpan<byte> bytes)
-    {
-        if (capturing != 0 && captured.Count + bytes.Length <= LongestField)
-        {
-            captured.AddRange(bytes);
-        }
-    }
-
     private void EndText()
     {
         if (frames.TryPeek(out var frame) && frame.Purpose == RdbPurpose.Field)
         {
-            var text = FieldText();
-            if (frame.Index == 1)
-            {
-                fieldName = text;
-            }
-            else if (fieldName is not null && fields.Count < MostFields)
-            {
-                fields[fieldName] = text;
-            }
+            fields.End(isName: frame.Index == 1);
         }
 
         NextPart();
-    }
-
-    private string FieldText()
-    {
-        if (capturing >= 0)
-        {
-            return Encoding.UTF8.GetString([.. captured]);
-        }
-
-        long number = 0;
-        for (var i = captured.Count - 1; i >= 0; i--)
-        {
-            number = (number << 8) | captured[i];
-        }
-
-        var bits = 64 - (captured.Count * 8);
-        return (number << bits >> bits).ToString(CultureInfo.InvariantCulture);
     }
 
     private void Await(State next, int bytes)
