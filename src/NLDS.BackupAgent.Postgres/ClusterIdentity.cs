@@ -47,4 +47,5 @@ internal sealed record BaseBackupDetails
 [JsonSerializable(typeof(ClusterIdentity))]
 [JsonSerializable(typeof(BaseBackupDetails))]
 [JsonSerializable(typeof(Adoption))]
+[JsonSerializable(typeof(Succession))]
 internal sealed partial class PostgresJson : JsonSerializerContext;

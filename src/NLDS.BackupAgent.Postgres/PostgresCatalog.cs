@@ -65,6 +65,13 @@ internal sealed class PostgresCatalog(BackupRepository repository)
     public Task RecordAdoptionAsync(Adoption adoption, CancellationToken cancellationToken) =>
         repository.RecordAdoptionAsync(Source, adoption.RestoreId, adoption, PostgresJson.Default.Adoption, cancellationToken);
 
+    public Task RecordSuccessionAsync(Succession succession, CancellationToken cancellationToken) =>
+        repository.RecordSuccessionAsync(Source, succession.RestoreId, succession, PostgresJson.Default.Succession, cancellationToken);
+
+    /// <summary>Null when the restore was not made to take the original's place.</summary>
+    public Task<Succession?> FindSuccessionAsync(RestoreId restore, CancellationToken cancellationToken) =>
+        repository.FindSuccessionAsync(Source, restore.ToString(), PostgresJson.Default.Succession, cancellationToken);
+
     public async Task<BackupListing<BaseBackup>> ListBackupsAsync(CancellationToken cancellationToken)
     {
         var backups = await repository.ListBackupsAsync(Layout, cancellationToken);

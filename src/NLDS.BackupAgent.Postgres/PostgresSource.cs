@@ -16,7 +16,7 @@ namespace NLDS.BackupAgent.Postgres;
 internal sealed class PostgresSource(
     PostgresCatalog catalog, WalTail tail, BaseBackupTaker taker, RestorePlanner planner, Restorer restorer, PostgresVerifier verifier, PostgresChecks checks,
     PostgresOptions options, SlotWatch room)
-    : ISnapshotSource, IContinuousSource, IRetainedSource
+    : IDirectorySource, IContinuousSource, IRetainedSource
 {
     public string Name => PostgresCatalog.Source;
 
@@ -56,11 +56,10 @@ internal sealed class PostgresSource(
     public async Task<RestorePlan> PlanRestoreAsync(RestoreRequest request, CancellationToken cancellationToken) =>
         await planner.PlanAsync(request, cancellationToken);
 
-    public async Task<RestoreOutcome> RestoreAsync(RestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
-    {
-        await restorer.RestoreAsync((PostgresRestorePlan)plan, progress, cancellationToken);
-        return RestoreOutcome.Whole;
-    }
+    public Task<RestoreOutcome> RestoreAsync(RestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken) =>
+        restorer.RestoreAsync((PostgresRestorePlan)plan, progress, cancellationToken);
+
+    public DirectoryContent Look(string directory) => TargetDirectory.Look(directory);
 
     public Task<VerifyReport> VerifyAsync(VerifyScope scope, IProgress<TransferProgress> progress, CancellationToken cancellationToken) =>
         verifier.VerifyAsync(scope, progress, cancellationToken);

@@ -16,7 +16,7 @@ namespace NLDS.BackupAgent.Redis;
 /// <summary>Redis as the floors above see it.</summary>
 internal sealed class RedisSource(
     RedisCatalog catalog, RedisTail tail, BaseTaker taker, RestorePlanner planner, Restorer restorer, RedisVerifier verifier, RedisChecks checks, RedisOptions options)
-    : ISnapshotSource, IContinuousSource, IRetainedSource
+    : IDirectorySource, IContinuousSource, IRetainedSource
 {
     public string Name => RedisCatalog.Source;
 
@@ -52,6 +52,8 @@ internal sealed class RedisSource(
         await restorer.RestoreAsync((RedisRestorePlan)plan, progress, cancellationToken);
         return RestoreOutcome.Whole;
     }
+
+    public DirectoryContent Look(string directory) => new TargetDirectory(directory).Look();
 
     public Task<VerifyReport> VerifyAsync(VerifyScope scope, IProgress<TransferProgress> progress, CancellationToken cancellationToken) =>
         verifier.VerifyAsync(scope, progress, cancellationToken);

@@ -227,6 +227,41 @@ public sealed class BackupRepository
         return found;
     }
 
+    /// <summary>
+    /// Records that a copy of a source was made to take the original's place here, if nobody writes in between: the document says what the archive held.
+    /// </summary>
+    /// <param name="id">Names the copy; part of the key.</param>
+    public async Task RecordSuccessionAsync<T>(string source, string id, T succession, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        await Documents.PutAsync(SuccessionKey(source, id), succession, type, cancellationToken);
+
+    /// <summary>What was recorded of a copy; null when the store said that nothing was.</summary>
+    /// <exception cref="NotRestorableException">It is damaged, or no holder of the key wrote it.</exception>
+    public Task<T?> FindSuccessionAsync<T>(string source, string id, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class => Documents.FindAsync(SuccessionKey(source, id), type, cancellationToken);
+
+    /// <summary>
+    /// Whether anything of a source is or was ever stored here. A lease does not count: an agent takes it before it has anything to store.
+    /// </summary>
+    /// <exception cref="ObjectStoreException">The store could not be asked: nothing is known.</exception>
+    public async Task<bool> HoldsAnythingOfAsync(string source, CancellationToken cancellationToken)
+    {
+        await foreach (var entry in Store.ListAsync($"{source}/", null, cancellationToken))
+        {
+            if (!entry.Key.Value.StartsWith(LeaseFolder.Prefix(source), StringComparison.Ordinal))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>A folder for the documents of a floor above.</summary>
+    /// <param name="path">From the repository's root, without a slash at its end: <c>recovery/requests/postgres</c>.</param>
+    public DocumentFolder OpenFolder(string path) => new(this, path);
+
+    private static ObjectKey SuccessionKey(string source, string id) => new($"{source}/succession/{id}.json");
+
     private static string AdoptionPrefix(string source) => $"{source}/adopted/";
 
     private static ObjectKey IdentityKey(string source) => new($"{source}/identity.json");

@@ -2,6 +2,7 @@ using NLDS.BackupAgent;
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Postgres;
+using NLDS.BackupAgent.Recovery;
 using NLDS.BackupAgent.Redis;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Retention;
@@ -47,5 +48,6 @@ internal partial class Program
                 new ScheduleKeys("redis-base", "Snapshot:Schedule", "Snapshot:TimeZone"),
                 new ScheduleKeys("redis-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
             ],
-            RedisServices.Restore);
+            RedisServices.Restore)
+        .Add<RecoveryOptions>("Recovery", static (services, configuration) => services.AddRecovery(configuration));
 }

@@ -20,17 +20,18 @@ internal sealed partial class LineageGuard(
     public async Task RequireAsync(ServerLineage server, LogArchive archive, LogInventory inventory, CancellationToken cancellationToken)
     {
         var adoptions = await catalog.ListAdoptionsAsync(cancellationToken);
-        await RequireHistoryAsync(server, archive, inventory, adoptions, cancellationToken);
-        if (server.Restored is not { } restored || adoptions.Any(a => a.RestoreId == restored.ToString()))
+        var right = await FindRightAsync(server, inventory, adoptions, cancellationToken);
+        await RequireHistoryAsync(server, archive, inventory, adoptions, right, cancellationToken);
+        if (server.Restored is not { } restored || right == RightToWrite.Adopted)
         {
             return;
         }
 
         // In an archive of its own a copy is nobody's copy.
         var isEmpty = inventory is { Pieces.Count: 0, Gaps.Count: 0, Files.Count: 0 } && (await catalog.ListBackupsAsync(cancellationToken)) is { Count: 0, Damaged.Count: 0 };
-        if (!isEmpty && !consent.Covers(restored.ToString()))
+        if (!isEmpty && right is RightToWrite.None or RightToWrite.Overtaken)
         {
-            throw NotAdopted(restored);
+            throw NotAdopted(restored, right);
         }
 
         if (server.IsStandby)
@@ -47,7 +48,7 @@ internal sealed partial class LineageGuard(
                 isPermanent: true);
         }
 
-        if (isEmpty || consent.TryUse(restored.ToString()))
+        if (isEmpty || right == RightToWrite.Successor || consent.TryUse(restored.ToString()))
         {
             await AdoptAsync(server, restored, cancellationToken);
         }
@@ -59,19 +60,43 @@ internal sealed partial class LineageGuard(
     {
         var adoptions = await catalog.ListAdoptionsAsync(cancellationToken);
         var inventory = await archive.ReadInventoryAsync(cancellationToken);
-        await RequireHistoryAsync(server, archive, inventory, adoptions, cancellationToken);
-        if (server.Restored is { } restored
-            && inventory.Pieces.Count > 0
-            && !consent.Covers(restored.ToString())
-            && adoptions.All(a => a.RestoreId != restored.ToString()))
+        var right = await FindRightAsync(server, inventory, adoptions, cancellationToken);
+        await RequireHistoryAsync(server, archive, inventory, adoptions, right, cancellationToken);
+        if (server.Restored is { } restored && inventory.Pieces.Count > 0 && right is RightToWrite.None or RightToWrite.Overtaken)
         {
-            throw NotAdopted(restored);
+            throw NotAdopted(restored, right);
         }
     }
 
+    private async Task<RightToWrite> FindRightAsync(
+        ServerLineage server, LogInventory inventory, IReadOnlyList<Adoption> adoptions, CancellationToken cancellationToken)
+    {
+        if (server.Restored is not { } restored)
+        {
+            return RightToWrite.None;
+        }
+
+        if (adoptions.Any(a => a.RestoreId == restored.ToString()))
+        {
+            return RightToWrite.Adopted;
+        }
+
+        if (consent.Covers(restored.ToString()))
+        {
+            return RightToWrite.Consent;
+        }
+
+        return await catalog.FindSuccessionAsync(restored, cancellationToken) switch
+        {
+            null => RightToWrite.None,
+            { } succession when succession.Archive == ArchiveEnd.Of(inventory) => RightToWrite.Successor,
+            _ => RightToWrite.Overtaken,
+        };
+    }
+
     /// <summary>The newest timeline that the archive knows of must be one that this server went through.</summary>
-    private async Task RequireHistoryAsync(
-        ServerLineage server, LogArchive archive, LogInventory inventory, IReadOnlyList<Adoption> adoptions, CancellationToken cancellationToken)
+    private static async Task RequireHistoryAsync(
+        ServerLineage server, LogArchive archive, LogInventory inventory, IReadOnlyList<Adoption> adoptions, RightToWrite right, CancellationToken cancellationToken)
     {
         var newest = NewestTimeline(inventory, adoptions);
         if (newest == 0 || server.History.Contains(newest))
@@ -83,14 +108,13 @@ internal sealed partial class LineageGuard(
         if (newest < server.History.Timeline)
         {
             // A restore to a moment before a failover grows out of an older timeline: allowed, once somebody has said so.
-            var isAdoptable = server.Restored is { } restored && (consent.Covers(restored.ToString()) || adoptions.Any(a => a.RestoreId == restored.ToString()));
-            if (isAdoptable)
+            if (right is RightToWrite.Adopted or RightToWrite.Consent or RightToWrite.Successor)
             {
                 return;
             }
 
             throw server.Restored is { } unadopted
-                ? NotAdopted(unadopted)
+                ? NotAdopted(unadopted, right)
                 : new SourceException(
                     $"The repository has WAL of timeline {newest}, of which this server on timeline {server.History.Timeline} knows nothing: it is the copy of a cluster "
                     + "that went another way. Nothing was changed. Point the agent at the current primary, or give this server a Storage prefix of its own.",
@@ -165,8 +189,11 @@ internal sealed partial class LineageGuard(
         LogAdopted(restored, server.History.Timeline);
     }
 
-    private static SourceException NotAdopted(RestoreId restored) => new(
-        $"This server was restored from a backup at {restored.At.UtcDateTime:u} (restore {restored}); it may be a copy of a cluster that still lives. Nothing was changed. "
+    private static SourceException NotAdopted(RestoreId restored, RightToWrite right) => new(
+        $"This server was restored from a backup at {restored.At.UtcDateTime:u} (restore {restored}); "
+        + (right == RightToWrite.Overtaken
+            ? "it was to take the original's place, but the archive has gone on since: the original lives, or another took its place. Nothing was changed. "
+            : "it may be a copy of a cluster that still lives. Nothing was changed. ")
         + "If it takes the original's place, start the agent once with --adopt (or: backup postgres --adopt, or Agent:Adopt set to this restore); "
         + "if it is a copy, give it a Storage prefix of its own.",
         isPermanent: true);

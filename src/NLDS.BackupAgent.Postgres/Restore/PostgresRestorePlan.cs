@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Postgres.Lineage;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -19,6 +20,9 @@ internal sealed record PostgresRestorePlan : RestorePlan
 
     /// <summary>Where recovery stops. Always set, for "latest" too: a server that cannot get there refuses to start instead of promoting with WAL missing.</summary>
     public required StopPoint Stop { get; init; }
+
+    /// <summary>Where the archive ended, for a restore that takes the original's place; null for a copy.</summary>
+    public required ArchiveEnd? Succeeds { get; init; }
 
     /// <summary>Where each tablespace goes: by oid.</summary>
     public required IReadOnlyDictionary<string, string> TablespaceDirectories { get; init; }

@@ -1,4 +1,5 @@
 using System.Text;
+using NLDS.BackupAgent.Postgres.Lineage;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
@@ -19,7 +20,7 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
     public async Task<PostgresRestorePlan> PlanAsync(RestoreRequest request, CancellationToken cancellationToken)
     {
         var target = RestoreTarget.Parse(request.To);
-        var directory = TargetDirectory.Require(request.TargetDirectory);
+        var directory = request.HasTarget ? TargetDirectory.Require(request.TargetDirectory) : "the server's data directory";
         var moves = TablespaceMoves.Parse(request.Options.GetValueOrDefault(RestoreOptionNames.Tablespace, []));
         var identity = await catalog.RequireIdentityAsync(cancellationToken);
         var size = new WalSegmentSize(identity.WalSegmentBytes);
@@ -48,11 +49,16 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
                 var files = WalPath.AsOfTimeline(path.FilesBefore(found.NeededTo), timeline, size);
                 await ProveAsync(archive, backup, files, cancellationToken);
                 var tablespaces = moves.Apply(backup.Details.Tablespaces, directory);
-                TargetDirectory.RequireEmpty(directory, tablespaces.Values);
-                space.Require(TargetSpace.Needs(backup, directory, tablespaces, (long)files.Count * size.Bytes));
+                if (request.HasTarget)
+                {
+                    TargetDirectory.RequireEmpty(directory, tablespaces.Values);
+                    space.Require(TargetSpace.Needs(backup, directory, tablespaces, (long)files.Count * size.Bytes));
+                }
+
                 var plan = Describe(backup, directory, files, inventory, timeline, found, tablespaces, size);
                 return plan with
                 {
+                    Succeeds = request.TakesPlace ? ArchiveEnd.Of(inventory) : null,
                     Warnings = [.. plan.Warnings, .. backups.Damaged.Where(d => d.Id > backup.Sealed.Id).Select(d => $"The newer base backup {d.Id} was passed over: {d.Reason}")],
                 };
             }
@@ -169,6 +175,7 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
             HistoryFiles = [.. inventory.Files.Keys.Where(name => TimelineHistory.TryParseFileName(name, out _)).Order(StringComparer.Ordinal)],
             Timeline = timeline,
             Stop = found.Stop,
+            Succeeds = null,
             TablespaceDirectories = tablespaces,
             Warnings = found.Warnings,
             Steps =

@@ -8,6 +8,7 @@ using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -17,23 +18,26 @@ namespace NLDS.BackupAgent.Postgres.Restore;
 /// Does what a plan says. <c>pg_control</c>, without which no server starts, is written last, when every other byte is proved and durable; until then the target
 /// has a mark that says so. All WAL up to the target is put into <c>pg_wal</c>, so that recovery needs neither this program nor the store.
 /// </summary>
-internal sealed partial class Restorer(BackupRepository repository, PostgresCatalog catalog, TimeProvider clock, ILogger<Restorer> logger)
+internal sealed partial class Restorer(BackupRepository repository, PostgresCatalog catalog, AgentIdentity agent, TimeProvider clock, ILogger<Restorer> logger)
 {
     /// <summary>Segments on their way at once: they hide the store's round trips; each holds a few megabytes.</summary>
     private const int ParallelSegments = 4;
 
     private const long ReportEvery = 16 << 20;
 
-    public async Task RestoreAsync(PostgresRestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    public async Task<RestoreOutcome> RestoreAsync(PostgresRestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
         try
         {
             var owner = Prepare(plan);
             var kept = await UnpackAllAsync(plan, owner, progress, cancellationToken);
             await WriteWalAsync(plan, owner, progress, cancellationToken);
-            WriteConfiguration(plan, owner, RestoreId.New(clock.GetUtcNow()));
+            var restore = RestoreId.New(clock.GetUtcNow());
+            WriteConfiguration(plan, owner, restore);
+            var notes = await RecordSuccessionAsync(plan, restore, cancellationToken);
             Finish(plan, owner, kept);
             LogRestored(plan.BackupId, plan.TargetDirectory, plan.Target);
+            return new RestoreOutcome { Notes = notes };
         }
         catch (InvalidDataException damage)
         {
@@ -46,6 +50,33 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
                 $"The restore into '{plan.TargetDirectory}' stopped: {failure.Message} The target is unfinished and cannot be started; restore again when there is room and permission.",
                 isPermanent: true,
                 failure);
+        }
+    }
+
+    /// <summary>A server that comes back without its backups is better than none: what cannot be recorded, somebody can still say.</summary>
+    private async Task<IReadOnlyList<string>> RecordSuccessionAsync(PostgresRestorePlan plan, RestoreId restore, CancellationToken cancellationToken)
+    {
+        if (plan.Succeeds is not { } archive)
+        {
+            return [];
+        }
+
+        var succession = new Succession
+        {
+            RestoreId = restore.ToString(),
+            SystemIdentifier = plan.Backup.Details.SystemIdentifier,
+            Archive = archive,
+            RecordedAt = clock.GetUtcNow(),
+            By = agent.Instance,
+        };
+        try
+        {
+            await catalog.RecordSuccessionAsync(succession, cancellationToken);
+            return [];
+        }
+        catch (Exception failure) when (failure.IsStoreFailure())
+        {
+            return [$"It could not be recorded that the restored server takes the original's place ({failure.Message}). Start the agent once with --adopt, or set Agent:Adopt to {restore}."];
         }
     }
 

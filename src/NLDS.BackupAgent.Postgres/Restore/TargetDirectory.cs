@@ -32,6 +32,32 @@ internal static class TargetDirectory
         }
     }
 
+    public static DirectoryContent Look(string directory)
+    {
+        if (!Directory.Exists(directory))
+        {
+            return File.Exists(directory) ? new(DirectoryKind.Strange, "a file") : new(DirectoryKind.Empty, "nothing: it does not exist");
+        }
+
+        if (IsUnfinishedRestore(directory))
+        {
+            return new(DirectoryKind.Unfinished, "a restore of this program that did not come to its end");
+        }
+
+        var version = Path.Combine(directory, "PG_VERSION");
+        return !Contents(directory).Any() ? new(DirectoryKind.Empty, "nothing")
+            : File.Exists(version) && File.Exists(Path.Combine(directory, Unpacker.ControlFile)) ? new(DirectoryKind.Data, $"the data of PostgreSQL {File.ReadAllText(version).Trim()}")
+            : new(DirectoryKind.Strange, $"files that are no whole data directory of PostgreSQL ({Shown(directory)})");
+    }
+
+    /// <summary>A few names, so that somebody recognises whose they are.</summary>
+    private static string Shown(string directory)
+    {
+        const int shown = 4;
+        List<string> names = [.. Contents(directory).Take(shown + 1).Select(entry => Path.GetFileName(entry)).Order(StringComparer.Ordinal)];
+        return string.Join(", ", names.Take(shown)) + (names.Count > shown ? ", …" : "");
+    }
+
     public static bool IsUnfinishedRestore(string directory) => File.Exists(Path.Combine(directory, InProgress));
 
     /// <summary>

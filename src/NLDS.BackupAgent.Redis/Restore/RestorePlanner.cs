@@ -19,7 +19,7 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
     public async Task<RedisRestorePlan> PlanAsync(RestoreRequest request, CancellationToken cancellationToken)
     {
         var target = RestoreTarget.Parse(request.To);
-        var directory = TargetDirectory.Require(request.TargetDirectory);
+        var directory = request.HasTarget ? TargetDirectory.Require(request.TargetDirectory) : "the server's data directory";
         var named = Option(request, RestoreOptionNames.RedisServer);
         var wantsOneFile = Option(request, RestoreOptionNames.AppendOnly) switch
         {
@@ -38,7 +38,11 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
             await PathReading.ProveSwitchesAsync(archive, path, cancellationToken);
         }
 
-        new TargetDirectory(directory).RequireEmpty();
+        if (request.HasTarget)
+        {
+            new TargetDirectory(directory).RequireEmpty();
+        }
+
         var server = await ServerProgram.FindAsync(named, cancellationToken);
         if (named is not null && server!.RdbVersion < chosen.Details.RdbVersion)
         {
@@ -48,7 +52,11 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
         }
 
         var plan = Describe(chosen, path, found, directory, server, wantsOneFile);
-        RequireSpace(plan);
+        if (request.HasTarget)
+        {
+            RequireSpace(plan);
+        }
+
         return plan with
         {
             Warnings = [.. plan.Warnings, .. bases.Damaged.Where(d => d.Id > chosen.Sealed.Id).Select(d => $"The newer backup {d.Id} was passed over: {d.Reason}")],

@@ -44,6 +44,25 @@ internal sealed class TargetDirectory(string path)
         }
     }
 
+    public DirectoryContent Look()
+    {
+        const int shown = 4;
+        if (!Directory.Exists(Path))
+        {
+            return File.Exists(Path) ? new(DirectoryKind.Strange, "a file") : new(DirectoryKind.Empty, "nothing: it does not exist");
+        }
+
+        if (IsUnfinished)
+        {
+            return new(DirectoryKind.Unfinished, "a restore of this program that did not come to its end");
+        }
+
+        List<string> names = [.. Contents().Take(shown + 1).Select(entry => System.IO.Path.GetFileName(entry)).Order(StringComparer.Ordinal)];
+        return names.Count == 0 ? new(DirectoryKind.Empty, "nothing")
+            : File.Exists(Dump) || File.Exists(SingleAof) || File.Exists(AofManifest) ? new(DirectoryKind.Data, "the data of a Redis server")
+            : new(DirectoryKind.Strange, $"files that are no Redis server's data under the default names ({string.Join(", ", names.Take(shown))}{(names.Count > shown ? ", …" : "")})");
+    }
+
     /// <summary>Makes it a directory that no redis-server starts from, whichever way it keeps its data, until the restore is finished.</summary>
     public void Begin(string backup)
     {

@@ -20,10 +20,13 @@ internal sealed class LeaseFolder(IObjectStore store, string source)
     private const string AnswerName = "answer.json";
 
     private readonly DocumentStore documents = new(store);
-    private readonly string prefix = source + Name;
+    private readonly string prefix = Prefix(source);
     private volatile bool sawRequest;
 
     public string Source => source;
+
+    /// <summary>Where the leases of a source lie.</summary>
+    public static string Prefix(string source) => source + Name;
 
     /// <summary>Is this a prefix of leases' keys?</summary>
     public static bool Holds(string prefix) => prefix.EndsWith(Name, StringComparison.Ordinal);

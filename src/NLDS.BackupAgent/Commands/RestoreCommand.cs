@@ -28,10 +28,17 @@ internal static class RestoreCommand
         var backup = new Option<string?>("--backup") { Description = "The backup to begin from; the best one for the target unless said", HelpName = "ID" };
         var plan = new Option<bool>("--plan") { Description = "Say what would be done, and do nothing" };
         var json = CommandContext.JsonOption();
+        var ifEmpty = new Option<bool>("--if-empty")
+        {
+            Description = "Before a server's start: restore if there are no data but in the repository, or if a restore was requested; otherwise let the server start",
+        };
+        var asCopy = new Option<bool>("--as-copy") { Description = "With --if-empty: the server is a copy, and does not take the original's place in its archive" };
+        var atNextStart = new Option<bool>("--at-next-start") { Description = "Request it: the next start with --if-empty restores to --to, even over data, which are moved aside" };
+        var withdraw = new Option<bool>("--withdraw") { Description = "Take the last request back" };
         var own = syntax.Options.Where(option => option.ValueName is not null).ToDictionary(option => option.Name, Own);
         var flags = syntax.Options.Where(option => option.ValueName is null).ToDictionary(option => option.Name, Flag);
         var command = new Command(source, $"Restore {source}") { backup, plan, json };
-        foreach (Option option in (Option[])[.. syntax.IsToDirectory ? [directory] : (Option[])[], .. syntax.ReachesMoments ? [to] : (Option[])[], .. own.Values, .. flags.Values])
+        foreach (Option option in (Option[])[.. syntax.IsToDirectory ? [directory, ifEmpty, asCopy, atNextStart, withdraw] : (Option[])[], .. syntax.ReachesMoments ? [to] : (Option[])[], .. own.Values, .. flags.Values])
         {
             command.Add(option);
         }
@@ -48,6 +55,11 @@ internal static class RestoreCommand
                     .Concat(flags.Where(flag => parse.GetValue(flag.Value)).Select(flag => KeyValuePair.Create(flag.Key, (IReadOnlyList<string>)[])))
                     .ToDictionary(),
             };
+            if (syntax.IsToDirectory && BootstrapVerbs.Choose(parse, ifEmpty, asCopy, atNextStart, withdraw) is { } chosen)
+            {
+                return BootstrapVerbs.RunAsync(session, source, chosen, request with { TakesPlace = !parse.GetValue(asCopy) }, parse.GetValue(plan), parse.GetValue(json), cancellationToken);
+            }
+
             return RestoreAsync(session, source, request, parse.GetValue(plan), parse.GetValue(json), cancellationToken);
         });
     }
@@ -125,7 +137,7 @@ internal static class RestoreCommand
             : $"Restored {plan.Source} from backup {plan.BackupId} to {plan.Target} in part, in {Sizes.Duration(elapsed)}: what is missing is named above.");
     }
 
-    private static void PrintPlan(RestorePlan plan, TextWriter output)
+    internal static void PrintPlan(RestorePlan plan, TextWriter output)
     {
         output.WriteLine($"Restore {plan.Source} from backup {plan.BackupId} to {plan.Target}");
         output.WriteLine($"  reads {Sizes.Bytes(plan.StoredBytes)}, writes {Sizes.Bytes(plan.ContentBytes)}, should take {Sizes.Duration(plan.Estimate)}");

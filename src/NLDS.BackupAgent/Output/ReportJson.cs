@@ -16,6 +16,7 @@ namespace NLDS.BackupAgent.Output;
 [JsonSerializable(typeof(VerifyDocument))]
 [JsonSerializable(typeof(RestoreDocument))]
 [JsonSerializable(typeof(PruneDocument))]
+[JsonSerializable(typeof(BootstrapDocument))]
 [JsonSerializable(typeof(VersionDocument))]
 [JsonSerializable(typeof(StatusDocument))]
 internal sealed partial class ReportJson : JsonSerializerContext;

@@ -1,0 +1,43 @@
+namespace NLDS.BackupAgent.Recovery.Bootstrap;
+
+/// <summary>Who works in a directory now. A server's process has its data directory as its working directory, PostgreSQL and Redis alike.</summary>
+internal static class DirectoryUsers
+{
+    /// <summary>One such process as <c>4711 (postgres)</c>, or null when none is seen. Those of other containers cannot be seen.</summary>
+    public static string? Find(string directory)
+    {
+        foreach (var entry in Directory.EnumerateDirectories("/proc"))
+        {
+            if (int.TryParse(Path.GetFileName(entry), out var process) && process != Environment.ProcessId && WorksIn(entry) == directory)
+            {
+                return $"{process} ({NameOf(entry)})";
+            }
+        }
+
+        return null;
+    }
+
+    private static string? WorksIn(string process)
+    {
+        try
+        {
+            return new FileInfo(Path.Combine(process, "cwd")).LinkTarget;
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static string NameOf(string process)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(process, "comm")).Trim();
+        }
+        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
+        {
+            return "ended";
+        }
+    }
+}
