@@ -1,0 +1,30 @@
+using System.Text.Json.Nodes;
+using NLDS.BackupAgent.Testing;
+using YamlDotNet.Serialization;
+
+namespace NLDS.BackupAgent.Deployment.Tests.Manifests;
+
+/// <summary>What kubectl makes of a kustomization, object by object.</summary>
+internal sealed class BuiltManifests(IReadOnlyList<JsonNode> objects)
+{
+    public IReadOnlyList<JsonNode> Objects { get; } = objects;
+
+    public static async Task<BuiltManifests> OfAsync(string kustomization) =>
+        new(Parse(await ServerProcess.RunAsync("kubectl", ["kustomize", Path.Combine(Checkout.Root, "k8s", kustomization)], TestContext.Current.CancellationToken)));
+
+    public static IReadOnlyList<JsonNode> Parse(string yaml)
+    {
+        var serializer = new SerializerBuilder().JsonCompatible().Build();
+        return [.. yaml.Split("\n---\n").Select(document => new DeserializerBuilder().WithAttemptingUnquotedStringTypeDeserialization().Build().Deserialize<object?>(document))
+            .Where(document => document is not null).Select(document => JsonNode.Parse(serializer.Serialize(document))!)];
+    }
+
+    public IEnumerable<JsonNode> OfKind(string kind) => Objects.Where(item => (string?)item["kind"] == kind);
+
+    /// <summary>The pods of the stateful sets: their specification.</summary>
+    public IEnumerable<JsonNode> Pods => OfKind("StatefulSet").Select(set => set["spec"]!["template"]!["spec"]!);
+
+    public static IEnumerable<JsonNode> Containers(JsonNode pod) => Each(pod["initContainers"]).Concat(Each(pod["containers"]));
+
+    public static IEnumerable<JsonNode> Each(JsonNode? array) => array is JsonArray items ? items.Select(item => item!) : [];
+}
