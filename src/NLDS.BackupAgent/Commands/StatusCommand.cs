@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Net;
+using System.Net.Http.Headers;
 using System.Text.Json;
 using NLDS.BackupAgent.Configuration;
 using NLDS.BackupAgent.Health;
@@ -18,8 +20,9 @@ internal static class StatusCommand
         var command = new Command("status", "Ask the running agent how it is") { json };
         command.SetAction((parse, cancellationToken) => context.Answering(async () =>
         {
-            var address = Address(context.Load(parse).Agent);
-            var text = await AskAsync(address, cancellationToken);
+            var agent = context.Load(parse).Agent;
+            var address = Address(agent);
+            var text = await AskAsync(address, agent.Token, cancellationToken);
             if (parse.GetValue(json))
             {
                 context.Around.Out.WriteLine(text);
@@ -46,12 +49,18 @@ internal static class StatusCommand
         return new Uri(new Uri(url), "/status");
     }
 
-    private static async Task<string> AskAsync(Uri address, CancellationToken cancellationToken)
+    private static async Task<string> AskAsync(Uri address, string? token, CancellationToken cancellationToken)
     {
         using var client = new HttpClient { Timeout = Patience };
+        client.DefaultRequestHeaders.Authorization = token is { Length: > 0 } ? new AuthenticationHeaderValue("Bearer", token) : null;
         try
         {
             using var answer = await client.GetAsync(address, cancellationToken);
+            if (answer.StatusCode == HttpStatusCode.Unauthorized)
+            {
+                throw new SourceException($"The agent at {address} shows its status to holders of its token. Set Agent:Token to what it has.", isPermanent: true);
+            }
+
             return answer.IsSuccessStatusCode
                 ? await answer.Content.ReadAsStringAsync(cancellationToken)
                 : throw new SourceException($"{address} answered {(int)answer.StatusCode}. Is another program on this port? Set Agent:Urls.", isPermanent: false);

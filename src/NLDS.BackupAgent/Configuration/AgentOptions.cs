@@ -22,6 +22,9 @@ internal sealed class AgentOptions : IValidatableObject
     /// </summary>
     public string? Adopt { get; set; }
 
+    /// <summary>When set, <c>/status</c> is shown only to who presents it as a bearer token; the page at <c>/</c> asks for it.</summary>
+    public string? Token { get; set; }
+
     public LogFormat LogFormat { get; set; } = LogFormat.Text;
 
     public string[] UrlList => Urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
@@ -31,6 +34,11 @@ internal sealed class AgentOptions : IValidatableObject
         if (string.IsNullOrWhiteSpace(Instance))
         {
             yield return new ValidationResult("is empty. Write the name of this agent, or leave the key out to take the host's name.", [nameof(Instance)]);
+        }
+
+        if (Token is { Length: < 16 })
+        {
+            yield return new ValidationResult("is shorter than 16 characters. Write a longer one, for example what openssl rand -hex 24 gives, or leave the key out.", [nameof(Token)]);
         }
 
         if (UrlList.Length == 0 || UrlList.Any(url => !IsListenable(url)))

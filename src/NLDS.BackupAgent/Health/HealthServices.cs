@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Configuration;
 using NLDS.BackupAgent.Output;
 
 namespace NLDS.BackupAgent.Health;
@@ -5,7 +6,7 @@ namespace NLDS.BackupAgent.Health;
 /// <summary>Registers health and status and serves them.</summary>
 internal static class HealthServices
 {
-    private const string PlainText = "text/plain; charset=utf-8";
+    private const string Json = "application/json; charset=utf-8";
 
     public static IServiceCollection AddHealth(this IServiceCollection services)
     {
@@ -20,16 +21,34 @@ internal static class HealthServices
         var report = app.Services.GetRequiredService<StatusReport>();
         var scrubber = app.Services.GetRequiredService<SecretScrubber>();
 
+        var token = app.Services.GetRequiredService<AgentConfiguration>().Agent.Token;
+
         // Answering at all is what it means to be alive; a source that cannot be reached is no reason to be killed.
-        app.MapGet("/healthz/live", http => HttpAnswer.WriteAsync(http, "alive\n", PlainText));
+        app.MapGet("/healthz/live", http => HttpAnswer.WriteAsync(http, Report.Json(new HealthDocument("alive", [])), Json));
         app.MapGet("/healthz/ready", http =>
         {
             var reasons = readiness.Reasons();
-            return reasons.Count == 0
-                ? HttpAnswer.WriteAsync(http, "ready\n", PlainText)
-                : HttpAnswer.WriteAsync(http, scrubber.Scrub(string.Join('\n', reasons) + "\n"), PlainText, StatusCodes.Status503ServiceUnavailable);
+            return HttpAnswer.WriteAsync(
+                http,
+                scrubber.Scrub(Report.Json(new HealthDocument(reasons.Count == 0 ? "ready" : "not ready", reasons))),
+                Json,
+                reasons.Count == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
         });
-        app.MapGet("/status", http => HttpAnswer.WriteAsync(http, scrubber.Scrub(Report.Json(report.Now())), "application/json; charset=utf-8"));
-        app.MapGet("/", http => HttpAnswer.WriteAsync(http, scrubber.Scrub(StatusPage.Of(report.Now())), "text/html; charset=utf-8"));
+        app.MapGet("/status", http =>
+        {
+            if (BearerToken.Admits(token, http.Request.Headers.Authorization))
+            {
+                return HttpAnswer.WriteAsync(http, scrubber.Scrub(Report.Json(report.Now())), Json);
+            }
+
+            http.Response.Headers.WWWAuthenticate = "Bearer";
+            return HttpAnswer.WriteAsync(http, "The status is for holders of Agent:Token. Send it as 'Authorization: Bearer …'.\n", "text/plain; charset=utf-8", StatusCodes.Status401Unauthorized);
+        });
+        app.MapGet("/", http =>
+        {
+            http.Response.Headers.ContentSecurityPolicy = StatusPage.Policy;
+            http.Response.Headers.XContentTypeOptions = "nosniff";
+            return HttpAnswer.WriteAsync(http, StatusPage.Text, "text/html; charset=utf-8");
+        });
     }
 }

@@ -40,6 +40,21 @@ internal sealed record SourceStatus
     /// <summary>The newest backup that was read back whole; null when none was.</summary>
     public required BackupSummary? NewestVerified { get; init; }
 
+    /// <summary>The newest backups, oldest first.</summary>
+    public required IReadOnlyList<BackupSummary> Recent { get; init; }
+
+    /// <summary>The earliest moment from which on the log allows every moment; null for a source without a log.</summary>
+    public required DateTimeOffset? RestorableFrom { get; init; }
+
+    /// <summary>The newest moment that the repository's log allowed when it was last read.</summary>
+    public required DateTimeOffset? RestorableTo { get; init; }
+
+    /// <summary>The holes in the log, oldest first.</summary>
+    public required IReadOnlyList<LogGapListing> Gaps { get; init; }
+
+    /// <summary>How long a restore to the newest moment should take now; null where nobody can say.</summary>
+    public required double? RestoreEstimateSeconds { get; init; }
+
     /// <summary>When this agent last ended a verification; null before its first.</summary>
     public required DateTimeOffset? VerificationEnded { get; init; }
 
@@ -90,6 +105,9 @@ internal sealed record JobStatus
     public required DateTimeOffset? RunningSince { get; init; }
 
     public required string? Progress { get; init; }
+
+    /// <summary>The longest time between two firings of the schedule; null without one.</summary>
+    public required double? ExpectedIntervalSeconds { get; init; }
 
     public required DateTimeOffset? LastSuccess { get; init; }
 

@@ -1,31 +1,16 @@
-using System.Net;
-using NLDS.BackupAgent.Output;
-
 namespace NLDS.BackupAgent.Health;
 
-/// <summary>The page at <c>/</c>: the status as text, with nothing to load from elsewhere.</summary>
+/// <summary>The page at <c>/</c>: one document with nothing to load from elsewhere, which asks <c>/status</c> for what it shows. It holds no data itself.</summary>
 internal static class StatusPage
 {
-    public static string Of(StatusDocument status)
+    /// <summary>Its own style and script, its own server, and nothing else.</summary>
+    public const string Policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+    private static readonly Lazy<string> Page = new(() =>
     {
-        using var text = new StringWriter();
-        StatusText.Write(status, text, status.Now);
-        var title = WebUtility.HtmlEncode($"{status.Instance}: {(status.Ready ? "ready" : "not ready")}");
-        return $$"""
-            <!doctype html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta http-equiv="refresh" content="10">
-            <title>{{title}}</title>
-            <style>body { font-family: sans-serif; margin: 2em } pre { overflow-x: auto }</style>
-            </head>
-            <body>
-            <h1>{{title}}</h1>
-            <pre>{{WebUtility.HtmlEncode(text.ToString())}}</pre>
-            <p><a href="/status">status as JSON</a> · <a href="/metrics">metrics</a> · {{Sizes.Time(status.Now)}}</p>
-            </body>
-            </html>
-            """;
-    }
+        using var page = new StreamReader(typeof(StatusPage).Assembly.GetManifestResourceStream("status.html")!);
+        return page.ReadToEnd();
+    });
+
+    public static string Text => Page.Value;
 }

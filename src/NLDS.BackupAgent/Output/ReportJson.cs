@@ -19,6 +19,7 @@ namespace NLDS.BackupAgent.Output;
 [JsonSerializable(typeof(BootstrapDocument))]
 [JsonSerializable(typeof(VersionDocument))]
 [JsonSerializable(typeof(StatusDocument))]
+[JsonSerializable(typeof(HealthDocument))]
 internal sealed partial class ReportJson : JsonSerializerContext;
 
 /// <summary>Writes them.</summary>

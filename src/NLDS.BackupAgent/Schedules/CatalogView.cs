@@ -11,6 +11,12 @@ namespace NLDS.BackupAgent.Schedules;
 /// <param name="Log">What its log allowed when the repository was read.</param>
 internal sealed record CatalogState(SealedBackup? Newest, int Backups, long StoredBytes, LogListing? Log)
 {
+    /// <summary>A month of daily backups and more, for people to look at; older ones are in the listing.</summary>
+    public const int MostRecent = 60;
+
+    /// <summary>The newest backups, oldest first.</summary>
+    public IReadOnlyList<SealedBackup> Recent { get; init; } = [];
+
     /// <summary>The newest backup that was read back whole, by whomever.</summary>
     public SealedBackup? NewestVerified { get; init; }
 
@@ -56,6 +62,7 @@ internal sealed class CatalogView
             var stored = (states.GetValueOrDefault(listing.Source)?.StoredBytes ?? 0) + fresh;
             states[listing.Source] = new CatalogState(listing.Backups.MaxBy(backup => backup.Id), listing.Backups.Count, stored, listing.Log)
             {
+                Recent = [.. listing.Backups.OrderBy(backup => backup.Id).TakeLast(CatalogState.MostRecent)],
                 NewestVerified = listing.Backups.Where(backup => backup.VerifiedAt is not null).MaxBy(backup => backup.Id),
                 Verification = states.GetValueOrDefault(listing.Source)?.Verification,
             };
@@ -77,7 +84,13 @@ internal sealed class CatalogView
         {
             var state = states.GetValueOrDefault(source) ?? new CatalogState(null, 0, 0, null);
             states[source] = seen.Add((source, backup.Id))
-                ? state with { Newest = backup, Backups = state.Backups + 1, StoredBytes = state.StoredBytes + backup.StoredBytes }
+                ? state with
+                {
+                    Newest = backup,
+                    Backups = state.Backups + 1,
+                    StoredBytes = state.StoredBytes + backup.StoredBytes,
+                    Recent = [.. state.Recent.Append(backup).TakeLast(CatalogState.MostRecent)],
+                }
                 : state with { Newest = backup };
         }
     }

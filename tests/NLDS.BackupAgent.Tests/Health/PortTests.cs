@@ -44,7 +44,8 @@ public sealed class PortTests : IAsyncDisposable
         (await client.GetAsync("/healthz/live", Cancelled)).StatusCode.ShouldBe(HttpStatusCode.OK);
         var notReady = await client.GetAsync("/healthz/ready", Cancelled);
         notReady.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
-        (await notReady.Content.ReadAsStringAsync(Cancelled)).ShouldBe("postgres: Password *** was refused.\n");
+        (await notReady.Content.ReadAsStringAsync(Cancelled)).ShouldContain("\"postgres: Password *** was refused.\"");
+        notReady.Content.Headers.ContentType!.MediaType.ShouldBe("application/json");
 
         agent.Source.Status = new ContinuousStatus { State = "streaming", IsStreaming = true };
         (await client.GetAsync("/healthz/ready", Cancelled)).StatusCode.ShouldBe(HttpStatusCode.OK);
@@ -115,9 +116,34 @@ public sealed class PortTests : IAsyncDisposable
 
         var page = await client.GetStringAsync("/", Cancelled);
 
-        page.ShouldContain("<h1>nlds-0: not ready</h1>");
-        page.ShouldNotContain("http://");
+        page.ShouldContain("<!doctype html>");
+        page.Replace("http://www.w3.org/2000/svg", "", StringComparison.Ordinal).ShouldNotContain("http://");
         page.ShouldNotContain("https://");
+    }
+
+    [Fact]
+    public async Task With_a_token_only_its_holders_see_the_status_and_probes_and_scrapes_need_none()
+    {
+        agent.Environment["Agent__Token"] = "correct horse battery staple";
+        await StartAsync();
+
+        (await client.GetAsync("/status", Cancelled)).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        client.DefaultRequestHeaders.Authorization = new("Bearer", "correct horse battery stapler");
+        (await client.GetAsync("/status", Cancelled)).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        client.DefaultRequestHeaders.Authorization = new("Bearer", "correct horse battery staple");
+        (await client.GetAsync("/status", Cancelled)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        client.DefaultRequestHeaders.Authorization = null;
+        foreach (var open in new[] { "/", "/metrics", "/healthz/live" })
+        {
+            (await client.GetAsync(open, Cancelled)).StatusCode.ShouldBe(HttpStatusCode.OK, open);
+        }
+
+        agent.Environment["Agent__Urls"] = app!.Urls.Single();
+        (await agent.RunAsync("status")).Exit.ShouldBe(0);
+        agent.Environment.Remove("Agent__Token");
+        var refused = await agent.RunAsync("status");
+        refused.Exit.ShouldBe(1);
+        refused.Error.ShouldContain("Set Agent:Token to what it has.");
     }
 
     [Fact]
