@@ -124,7 +124,9 @@ public sealed partial class ManifestTests
         {
             ((bool)pod["securityContext"]!["runAsNonRoot"]!).ShouldBeTrue();
             ((string?)pod["securityContext"]!["seccompProfile"]!["type"]).ShouldBe("RuntimeDefault");
-            var agent = pod["initContainers"]![0]!;
+            pod["initContainers"]![0]!["args"]!.ToJsonString().ShouldContain("--if-empty", customMessage: "An empty volume is filled before anything else.");
+            pod["initContainers"]![0]!["env"]!.ToJsonString().ShouldBe(pod["initContainers"]![1]!["env"]!.ToJsonString());
+            var agent = pod["initContainers"]![1]!;
             ((string?)agent["restartPolicy"]).ShouldBe("Always");
             ((string?)agent["name"]).ShouldBe("nlds-backup");
             foreach (var container in BuiltManifests.Containers(pod))
@@ -155,7 +157,7 @@ public sealed partial class ManifestTests
         await File.WriteAllTextAsync(directory["appsettings.json"], SecretPath().Replace(settings, directory["secret"]));
         foreach (var pod in built.Pods)
         {
-            var environment = BuiltManifests.Each(pod["initContainers"]![0]!["env"]).Where(variable => variable["value"] is not null)
+            var environment = BuiltManifests.Each(pod["initContainers"]![1]!["env"]).Where(variable => variable["value"] is not null)
                 .Select(variable => $"{variable["name"]}={SecretPath().Replace(variable["value"]!.ToString(), directory["secret"])}");
 
             // Nobody listens, which is exit code 1; faults of the settings would be 2.
