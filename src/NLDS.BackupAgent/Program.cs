@@ -1,6 +1,7 @@
 using NLDS.BackupAgent;
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Kubernetes;
 using NLDS.BackupAgent.Postgres;
 using NLDS.BackupAgent.Recovery;
 using NLDS.BackupAgent.Redis;
@@ -49,5 +50,14 @@ internal partial class Program
                 new ScheduleKeys("redis-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
             ],
             RedisServices.Restore)
+        .AddSource<KubernetesOptions>(
+            "Kubernetes",
+            KubernetesServices.Source,
+            static (services, configuration) => services.AddKubernetes(configuration),
+            [
+                new ScheduleKeys("kubernetes-resources", "Schedule", "TimeZone"),
+                new ScheduleKeys("kubernetes-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
+            ],
+            KubernetesServices.Restore)
         .Add<RecoveryOptions>("Recovery", static (services, configuration) => services.AddRecovery(configuration));
 }

@@ -18,6 +18,7 @@ public sealed class FloorTests
         ["Polly"] = [Storage],
         ["Npgsql"] = ["NLDS.BackupAgent.Postgres", "NLDS.BackupAgent.ApplicationData"],
         ["StackExchange.Redis"] = ["NLDS.BackupAgent.Redis", "NLDS.BackupAgent.ApplicationData"],
+        ["YamlDotNet"] = ["NLDS.BackupAgent.Kubernetes"],
         ["Quartz"] = [Host],
         ["OpenTelemetry"] = [Host],
         ["System.CommandLine"] = [Host],

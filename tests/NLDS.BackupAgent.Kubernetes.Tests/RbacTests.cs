@@ -1,0 +1,100 @@
+using System.Text.Json.Nodes;
+using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Testing;
+using NLDS.BackupAgent.Testing.Kubernetes;
+using YamlDotNet.RepresentationModel;
+
+namespace NLDS.BackupAgent.Kubernetes.Tests;
+
+/// <summary>The manifests that ship give what is needed, each right of them, and no more: the double decides by them as a server does.</summary>
+public sealed class RbacTests
+{
+    [Fact]
+    public async Task The_backup_manifest_is_enough_for_a_whole_backup()
+    {
+        await using var cluster = await ClusterAsync("rbac-backup.yaml", ApiUser.ServiceAccount("nlds", "nlds-backup"));
+
+        (await cluster.TakeAsync()).Omissions.ShouldBe(
+            ["tapejobs.nlds.example.org could not be read: tapejobs.nlds.example.org is forbidden: User \"system:serviceaccount:nlds:nlds-backup\" cannot list resource \"tapejobs\" in API group \"nlds.example.org\" in the namespace \"nlds\". Give the account the right to list on tapejobs of the group nlds.example.org (k8s/base/rbac-backup.yaml)."]);
+        cluster.Server.Calls.Where(c => c.Status == 403).ShouldAllBe(c => c.Path.Contains("tapejobs", StringComparison.Ordinal));
+        var findings = new List<CheckFinding>();
+        await foreach (var finding in cluster.Source.CheckAsync(CancellationToken.None))
+        {
+            findings.Add(finding);
+        }
+
+        findings.Single(f => f.Subject == "permissions").Message.ShouldContain("missing: list tapejobs.nlds.example.org.");
+    }
+
+    [Fact]
+    public async Task Whoever_only_backs_up_can_change_nothing()
+    {
+        await using var cluster = await ClusterAsync("rbac-backup.yaml", ApiUser.ServiceAccount("nlds", "nlds-backup"));
+        await cluster.TakeAsync();
+        cluster.Server.Remove("configmaps", "nlds", "nlds-release");
+
+        (await cluster.RestoreAsync()).NotRestored.ShouldContain(o => o.StartsWith("configmaps/nlds-release", StringComparison.Ordinal));
+        cluster.Server.Find("configmaps", "nlds", "nlds-release").ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Every_right_of_the_backup_manifest_is_needed()
+    {
+        var documents = Load("rbac-backup.yaml");
+        foreach (var (document, rule, index) in documents.Where(d => d["rules"] is not null).SelectMany(d => d["rules"]!.AsArray().Select((r, i) => (d, r!.AsObject(), i))))
+        {
+            // Kinds of which the recorded namespace has nothing to refer to are asked for only where something does.
+            if (rule["resources"]!.ToJsonString().Contains("runtimeclasses", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            await using var cluster = await TestCluster.StartAsync(token: "agent");
+            cluster.Server.AddUser("agent", ApiUser.ServiceAccount("nlds", "nlds-backup"));
+            var copies = documents.Select(d => d.DeepClone().AsObject()).ToList();
+            copies[documents.IndexOf(document)]["rules"]!.AsArray().RemoveAt(index);
+            cluster.Server.Seed(copies);
+
+            (await cluster.TakeAsync()).Omissions.Count.ShouldBeGreaterThan(1, rule.ToJsonString());
+        }
+    }
+
+    [Fact]
+    public async Task The_restore_manifest_is_enough_to_bring_a_namespace_back()
+    {
+        await using var cluster = await TestCluster.StartAsync(configure: options => options.Exclude = ["tapejobs.nlds.example.org"]);
+        await cluster.TakeAsync();
+        cluster.Server.Wipe("nlds");
+        cluster.Server.Seed(Load("rbac-restore.yaml").Where(d => d["kind"]!.GetValue<string>() is not ("Namespace" or "ServiceAccount")));
+        cluster.Server.AddUser("restorer", ApiUser.ServiceAccount("nlds-restore", "nlds-restore"));
+        cluster.Connect(token: "restorer");
+
+        (await cluster.RestoreAsync()).NotRestored.ShouldBeEmpty();
+        cluster.Server.Change("configmaps", "nlds", "nlds-release", value => value["data"]!["version"] = "9");
+        (await cluster.RestoreAsync("replace")).NotRestored.ShouldBeEmpty();
+        (await cluster.RestoreAsync("merge")).NotRestored.ShouldBeEmpty();
+    }
+
+    private static async Task<TestCluster> ClusterAsync(string manifest, ApiUser user)
+    {
+        var cluster = await TestCluster.StartAsync(token: "agent");
+        cluster.Server.AddUser("agent", user);
+        cluster.Server.Seed(Load(manifest));
+        return cluster;
+    }
+
+    private static List<JsonObject> Load(string manifest)
+    {
+        using var reader = new StreamReader(Path.Combine(Checkout.Root, "k8s/base", manifest));
+        var yaml = new YamlStream();
+        yaml.Load(reader);
+        return [.. yaml.Documents.Select(d => Convert(d.RootNode)!.AsObject())];
+    }
+
+    private static JsonNode? Convert(YamlNode node) => node switch
+    {
+        YamlMappingNode map => new JsonObject(map.Children.Select(c => KeyValuePair.Create(((YamlScalarNode)c.Key).Value!, Convert(c.Value)))),
+        YamlSequenceNode list => new JsonArray([.. list.Children.Select(Convert)]),
+        _ => JsonValue.Create(((YamlScalarNode)node).Value),
+    };
+}
