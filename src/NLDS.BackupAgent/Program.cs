@@ -1,4 +1,5 @@
 using NLDS.BackupAgent;
+using NLDS.BackupAgent.ApplicationData;
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Kubernetes;
@@ -59,5 +60,14 @@ internal partial class Program
                 new ScheduleKeys("kubernetes-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
             ],
             KubernetesServices.Restore)
+        .AddSource<ApplicationDataOptions>(
+            "ApplicationData",
+            ApplicationDataServices.Source,
+            static (services, configuration) => services.AddApplicationData(configuration),
+            [
+                new ScheduleKeys("application-data", "Schedule", "TimeZone"),
+                new ScheduleKeys("application-data-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
+            ],
+            ApplicationDataServices.Restore)
         .Add<RecoveryOptions>("Recovery", static (services, configuration) => services.AddRecovery(configuration));
 }

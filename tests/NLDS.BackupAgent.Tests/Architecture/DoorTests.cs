@@ -15,6 +15,7 @@ public sealed class DoorTests
     [InlineData("NLDS.BackupAgent.Postgres")]
     [InlineData("NLDS.BackupAgent.Redis")]
     [InlineData("NLDS.BackupAgent.Kubernetes")]
+    [InlineData("NLDS.BackupAgent.ApplicationData")]
     public void A_source_has_one_door(string assembly)
     {
         var doors = Assembly.Load(assembly).GetExportedTypes().Where(type => !IsOptions(type) && !type.IsEnum && !IsCluster(type)).ToList();
