@@ -16,8 +16,11 @@ internal sealed class ApplicationDataSource(
     ApplicationDataOptions options, BackupRepository repository, BackupTaker taker, RestorePlanner planner, SetRestorer restorer, ApplicationDataVerifier verifier, ApplicationDataChecks checks)
     : ISnapshotSource, IRetainedSource
 {
-    /// <summary>The strategy document's; there is no log, so no moments between backups.</summary>
-    public static RetentionPolicy Default { get; } = RetentionPolicy.Standard with { RecoveryWindow = TimeSpan.Zero };
+    /// <summary>
+    /// The strategy document's, and every backup of the last two days: with 96 a day and only the last of each day kept, each night's prune would remove nearly all that
+    /// there are, which retention takes for a mistake. There is no log, so there are no moments between backups.
+    /// </summary>
+    public static RetentionPolicy Default { get; } = RetentionPolicy.Standard with { RecoveryWindow = TimeSpan.Zero, KeepWithin = TimeSpan.FromDays(2) };
 
     public string Name => ArchiveDetails.Source;
 

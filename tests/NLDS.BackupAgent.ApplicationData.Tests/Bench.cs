@@ -37,7 +37,7 @@ internal sealed class Bench : IAsyncDisposable
         this.servers = servers;
         (Sql, Redis, Options, Clock) = (sql, redis, options, clock);
         Settings = new ServerSettings(
-            new DatabaseSettings { Host = servers.Postgres.Host, Port = servers.Postgres.Port, Database = database },
+            new DatabaseSettings { Host = servers.Postgres.Host, Port = servers.Postgres.Port, Database = database, Username = options.Postgres.Username ?? "postgres", Password = options.Postgres.Password },
             options.Redis.Host is "" ? null : new CacheSettings { Host = options.Redis.Host ?? "127.0.0.1", Port = options.Redis.Port ?? servers.Redis.Port });
         Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1, Encryption = { Key = key } }, clock);
         var tables = new Database(Settings);

@@ -34,7 +34,10 @@ internal sealed class Database(ServerSettings settings)
             await ExecuteAsync(
                 connection,
                 $"SET lock_timeout = '{LockTimeout}'; SET statement_timeout = '{StatementTimeout}'; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; "
-                + "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET xmloption = 'content'",
+                + "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET xmloption = 'content'; "
+
+                // Rows that a policy hides would be missing without a word; so the query fails instead, as pg_dump's does.
+                + "SET row_security = off",
                 cancellationToken);
             return connection;
         }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using NLDS.BackupAgent.ApplicationData.Archive;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Testing;
 
 namespace NLDS.BackupAgent.ApplicationData.Tests.Backup;
 
@@ -95,6 +96,21 @@ public sealed class DocumentTests(Servers servers)
         ArchiveDetails.Read(backup).DataSets.Select(set => set.Name).ShouldBe(["u"]);
         (await bench.VerifyAsync()).Damage.ShouldBeEmpty();
         (await bench.RestoreAsync()).NotRestored.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Rows_that_a_policy_hides_are_an_error_and_never_just_missing()
+    {
+        await using var bench = await Bench.StartAsync(
+            servers,
+            $"CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t VALUES (1), (2); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (id = 1); GRANT SELECT ON t TO {PostgresServer.BackupRole}",
+            options =>
+            {
+                Bench.OnlyTable()(options);
+                (options.Postgres.Username, options.Postgres.Password) = (PostgresServer.BackupRole, PostgresServer.BackupPassword);
+            });
+
+        (await Should.ThrowAsync<SourceException>(bench.TakeAsync)).Message.ShouldContain("row-level security");
     }
 
     [Fact]
