@@ -15,6 +15,9 @@ public sealed class BackupSession : IAsyncDisposable
     /// <summary>Clean-up after a failure gets its own time: the caller's token is usually the one that has just been cancelled.</summary>
     private static readonly TimeSpan CleanUpTime = TimeSpan.FromSeconds(5);
 
+    /// <summary>Of zstd and of gzip.</summary>
+    private const int FastestLevel = 1;
+
     private readonly BackupRepository repository;
     private readonly SnapshotLayout layout;
     private readonly DateTimeOffset began;
@@ -142,7 +145,9 @@ public sealed class BackupSession : IAsyncDisposable
         name,
         layout.Key(Id, name + codec.Suffix() + (repository.IsEncrypted ? Codecs.EncryptedSuffix : "")),
         codec,
-        repository.Options.CompressionLevel,
+
+        // The configured level is one of the configured codec's: 19 is zstd's smallest, and no level of gzip at all.
+        codec == repository.Codec ? repository.Options.CompressionLevel : FastestLevel,
         repository.CompressionWorkers,
         repository.Keys.Writing);
 }
