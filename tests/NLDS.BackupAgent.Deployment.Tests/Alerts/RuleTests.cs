@@ -31,25 +31,25 @@ public sealed partial class RuleTests : IDisposable
     [Fact]
     public void The_strategys_two_rules_stand_there_letter_for_letter() => ShippedRules.Plain().ShouldContain(
         """
-            - alert: BackupFailed
-              expr: |
-                increase(backup_job_failures_total[1h]) > 0
-              for: 5m
-              labels:
-                severity: critical
-              annotations:
-                summary: "Backup job failed"
-                description: "Backup job {{ $labels.job }} has failed"
+              - alert: BackupFailed
+                expr: |
+                  increase(backup_job_failures_total[1h]) > 0
+                for: 5m
+                labels:
+                  severity: critical
+                annotations:
+                  summary: "Backup job failed"
+                  description: "Backup job {{ $labels.job }} has failed"
 
-            - alert: BackupDelayed
-              expr: |
-                time() - backup_last_success_timestamp > 3600
-              for: 10m
-              labels:
-                severity: warning
-              annotations:
-                summary: "Backup is delayed"
-                description: "No successful backup in the last hour"
+              - alert: BackupDelayed
+                expr: |
+                  time() - backup_last_success_timestamp > 3600
+                for: 10m
+                labels:
+                  severity: warning
+                annotations:
+                  summary: "Backup is delayed"
+                  description: "No successful backup in the last hour"
 
         """);
 
