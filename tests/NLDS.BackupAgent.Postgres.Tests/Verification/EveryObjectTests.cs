@@ -240,11 +240,15 @@ public abstract partial class EveryObjectTests(FullRepository repository)
     private static bool IsMadeAgain(string key) => key.Contains("verified", StringComparison.Ordinal) || key.Contains("/lease/", StringComparison.Ordinal);
 
     /// <summary>
-    /// The log's first segments, which no base backup needs, and the second object with one range, as the change to encryption leaves it: a repository without
-    /// them is whole.
+    /// The log's first segments, which no base backup needs; and what another object holds too: the second one of a range, as the change to encryption leaves it, and a chunk whose
+    /// bytes came again in a larger one. A repository without them is whole.
     /// </summary>
     private bool IsUnneeded(string key, List<ObjectInfo> all) => RangeOf(new ObjectKey(key)) is { } range
-        && (range.End <= repository.NeededFrom || all.Any(o => o.Key.Value != key && o.Key.Name.Split('.')[0] == new ObjectKey(key).Name.Split('.')[0]));
+        && (range.End <= repository.NeededFrom || all.Any(o => o.Key.Value != key && Holds(o.Key, new ObjectKey(key).Name[..8], range)));
+
+    private static bool Holds(ObjectKey piece, string lineage, LogRange range) =>
+        !piece.Name.EndsWith(".json", StringComparison.Ordinal) && piece.Name.StartsWith(lineage, StringComparison.Ordinal)
+        && RangeOf(piece) is { } held && held.Start <= range.Start && range.End <= held.End;
 
     private static string KindOf(ObjectKey key) => Numbers().Replace(key.Value, "#");
 
