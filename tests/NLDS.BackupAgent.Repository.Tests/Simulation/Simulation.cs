@@ -54,6 +54,10 @@ internal sealed class Simulation : IAsyncDisposable
     /// <summary>What was done how often, and ended well how often: a simulation in which nothing happens proves nothing.</summary>
     public SortedDictionary<string, (int Tried, int Done)> Deeds { get; } = [];
 
+    public int BackupsRemoved => store.BackupsRemoved;
+
+    public int SessionsSwept => store.SessionsSwept;
+
     public async Task RunAsync(int steps)
     {
         for (step = 1; step <= steps; step++)
@@ -96,23 +100,23 @@ internal sealed class Simulation : IAsyncDisposable
         var writer = random.Next(10) > 0 ? agents.FirstOrDefault(a => a is { HasLease: true }) ?? agent : agent;
         return random.Next(100) switch
         {
-            < 26 => (writer, ("tail", TailAsync)),
-            < 34 => (agent, ("begin a backup", BeginBackupAsync)),
-            < 40 => (agent, ("put an object", PutObjectAsync)),
-            < 50 => (agent, ("seal a backup", SealBackupAsync)),
-            < 52 => (agent, ("give up a backup", GiveUpBackupAsync)),
-            < 62 => (writer, ("prune", PruneAsync)),
-            < 68 => (agent, ("verify", VerifyAsync)),
-            < 71 => (agent, ("hold", HoldAsync)),
-            < 74 => (agent, ("release", ReleaseAsync)),
-            < 78 => (agent, ("list", ListAsync)),
-            < 82 => (agent, ("restore", _ => RestoreAsync())),
-            < 86 => (agent, ("restore from a damaged store", _ => RestoreDamagedAsync())),
+            < 22 => (writer, ("tail", TailAsync)),
+            < 30 => (agent, ("begin a backup", BeginBackupAsync)),
+            < 34 => (agent, ("put an object", PutObjectAsync)),
+            < 46 => (agent, ("seal a backup", SealBackupAsync)),
+            < 48 => (agent, ("give up a backup", GiveUpBackupAsync)),
+            < 58 => (writer, ("prune", PruneAsync)),
+            < 63 => (agent, ("verify", VerifyAsync)),
+            < 66 => (agent, ("hold", HoldAsync)),
+            < 69 => (agent, ("release", ReleaseAsync)),
+            < 72 => (agent, ("list", ListAsync)),
+            < 75 => (agent, ("restore", _ => RestoreAsync())),
+            < 79 => (agent, ("restore from a damaged store", _ => RestoreDamagedAsync())),
             < 89 => (null, ("let days pass", _ => PassAsync(TimeSpan.FromHours(random.Next(1, 40))))),
-            < 91 => (null, ("set a clock", _ => SetClockAsync(place))),
-            < 93 => (null, ("lose the slot", _ => LoseSlotAsync())),
-            < 95 => (agent, ("be cut off", CutOffAsync)),
-            < 97 => (agent, ("end in order", EndAsync)),
+            < 92 => (null, ("set a clock", _ => SetClockAsync(place))),
+            < 94 => (null, ("lose the slot", _ => LoseSlotAsync())),
+            < 97 => (agent, ("be cut off", CutOffAsync)),
+            < 99 => (agent, ("end in order", EndAsync)),
             _ => (agent, ("die", DieAsync)),
         };
     }

@@ -58,6 +58,11 @@ internal sealed class WatchedStore(SimulatedClock clock, Truth truth, Repository
         }
     }
 
+    public int BackupsRemoved { get; private set; }
+
+    /// <summary>How many sessions were swept that lived.</summary>
+    public int SessionsSwept { get; private set; }
+
     /// <summary>Sessions that may still seal; what they need is needed.</summary>
     public List<OpenBackup> Running { get; } = [];
 
@@ -246,6 +251,7 @@ internal sealed class WatchedStore(SimulatedClock clock, Truth truth, Repository
             if (name == SnapshotLayout.ManifestName)
             {
                 backups.Remove(id);
+                BackupsRemoved++;
             }
         }
         else if (pieces.Remove(key.Value))
@@ -350,9 +356,10 @@ internal sealed class WatchedStore(SimulatedClock clock, Truth truth, Repository
         var isOld = by.Clock.GetUtcNow() - stored.Appeared > by.Retention.SweepAfter;
         Check(hasTombstone, 3, $"'{key}' was swept, and nothing kept its session from sealing");
         Check(session is null || isOld || session.WasOld, 7, $"'{key}' of a running backup was deleted");
-        if (session is not null)
+        if (session is { WasOld: false })
         {
             session.WasOld = true;
+            SessionsSwept++;
         }
 
         JudgeWriter(by, key);
