@@ -80,7 +80,7 @@ internal sealed class ExecPlugin(ExecPlugin.Settings settings, TimeProvider cloc
         await gate.WaitAsync(cancellationToken);
         try
         {
-            if (isRefused || clock.GetUtcNow() >= expires - Margin)
+            if (isRefused || clock.GetUtcNow() + Margin >= expires)
             {
                 await AskAsync(cancellationToken);
             }

@@ -142,6 +142,7 @@ internal sealed class ObjectWriter(KubernetesApi api, KubernetesRestorePlan plan
                 break;
             case Kinds.Jobs when live.At("spec", "selector") is { } selector:
                 next["spec"]!["selector"] = selector.DeepClone();
+                next["spec"]!["manualSelector"] = live.At("spec", "manualSelector")?.DeepClone();
                 next["spec"]!["template"]!["metadata"] = live.At("spec", "template", "metadata")?.DeepClone();
                 break;
             case Kinds.Secrets when next["data"] is null && live["data"] is { } token:

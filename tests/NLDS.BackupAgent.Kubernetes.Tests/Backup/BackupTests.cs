@@ -172,7 +172,7 @@ public sealed class BackupTests
 
         var backup = await cluster.TakeAsync();
 
-        expired.ShouldBeGreaterThan(1);
+        cluster.Server.Calls.ShouldContain(call => call.Status == 410);
         (await cluster.ReadArchiveAsync(backup)).Keys.Count(k => k.Contains("/many-", StringComparison.Ordinal)).ShouldBe(200);
     }
 

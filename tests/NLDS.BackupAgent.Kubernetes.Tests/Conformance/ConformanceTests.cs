@@ -116,12 +116,13 @@ public sealed class ConformanceTests(ITestOutputHelper output)
                 server.Revision = 487;
                 break;
             case "writes/delete-configmap-200.json":
-                server.Seed([new JsonObject
+                server.Revision = 491;
+                server.Add("configmaps", new JsonObject
                 {
                     ["apiVersion"] = "v1",
                     ["kind"] = "ConfigMap",
-                    ["metadata"] = new JsonObject { ["name"] = "del-me", ["namespace"] = "nlds", ["uid"] = "c25603f9-abf2-4b5d-b31a-fab53b11160e", ["resourceVersion"] = "492" },
-                }]);
+                    ["metadata"] = new JsonObject { ["name"] = "del-me", ["namespace"] = "nlds", ["uid"] = "c25603f9-abf2-4b5d-b31a-fab53b11160e" },
+                });
                 break;
         }
     }
@@ -203,7 +204,16 @@ public sealed class ConformanceTests(ITestOutputHelper output)
 
         Normal.Document(real);
         Normal.Document(ours);
+        if (recording.File.StartsWith("discovery/resources/", StringComparison.Ordinal))
+        {
+            // The real server lists the kinds that definitions have added in an order that changes from one start to the next.
+            real["resources"] = ByName(real["resources"]!.AsArray());
+            ours["resources"] = ByName(ours["resources"]!.AsArray());
+        }
+
         return Difference.Find(real, ours);
+
+        static JsonArray ByName(JsonArray resources) => [.. resources.Select(r => r!.DeepClone()).OrderBy(r => r["name"]!.GetValue<string>(), StringComparer.Ordinal)];
     }
 
     private static string? CompareEvents(string real, string ours)

@@ -25,7 +25,7 @@ public sealed class RefusalTests
         plan.Steps.ShouldContain("secrets/postgres-credentials: create");
         plan.Steps.ShouldContain("configmaps/empty-config: unchanged");
         plan.Steps.ShouldContain(s => s.StartsWith("configmaps/nlds-api-config: differs; create leaves it, merge changes it, replace changes it", StringComparison.Ordinal));
-        plan.Steps.ShouldContain(s => s.StartsWith("configmaps/nlds-release: differs; create leaves it, merge cannot change it, replace deletes it and makes it anew", StringComparison.Ordinal));
+        plan.Steps.ShouldContain(s => s.StartsWith("configmaps/nlds-release: differs; create leaves it, merge meets other owners (.data.version), replace deletes it and makes it anew", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -176,29 +176,42 @@ internal sealed class ApiDiscovery(JsonObject core, JsonObject groups)
                 resources.Add(Legacy(resource, resource["resource"]!.GetValue<string>(), resource["responseKind"]));
                 foreach (var sub in resource["subresources"]?.AsArray() ?? [])
                 {
-                    resources.Add(Legacy(sub!.AsObject(), $"{resource["resource"]}/{sub!["subresource"]}", sub["responseKind"] ?? resource["responseKind"], resource));
+                    resources.Add(Legacy(sub!.AsObject(), $"{resource["resource"]}/{sub!["subresource"]}", sub["responseKind"] ?? resource["responseKind"], resource, group));
                 }
             }
 
-            return new JsonObject
+            var list = new JsonObject { ["kind"] = "APIResourceList" };
+            if (group.Length > 0)
             {
-                ["kind"] = "APIResourceList",
-                ["groupVersion"] = group.Length == 0 ? version : $"{group}/{version}",
-                ["resources"] = resources,
-            };
+                list["apiVersion"] = "v1";
+            }
+
+            list["groupVersion"] = group.Length == 0 ? version : $"{group}/{version}";
+            list["resources"] = resources;
+            return list;
         }
     }
 
     public static string EntityTag(JsonObject document) => $"\"{Convert.ToHexString(SHA512.HashData(Encoding.UTF8.GetBytes(document.ToJsonString())))}\"";
 
-    private static JsonObject Legacy(JsonObject resource, string name, JsonNode? kind, JsonObject? parent = null) => new()
+    private static JsonObject Legacy(JsonObject resource, string name, JsonNode? kind, JsonObject? parent = null, string group = "")
     {
-        ["name"] = name,
-        ["singularName"] = parent is null ? resource["singularResource"]?.DeepClone() ?? "" : "",
-        ["namespaced"] = (parent ?? resource)["scope"]!.GetValue<string>() == "Namespaced",
-        ["kind"] = kind!["kind"]!.GetValue<string>() is { Length: > 0 } word ? word : parent!["responseKind"]!["kind"]!.DeepClone(),
-        ["verbs"] = resource["verbs"]!.DeepClone(),
-    };
+        var legacy = new JsonObject
+        {
+            ["name"] = name,
+            ["singularName"] = parent is null ? resource["singularResource"]?.DeepClone() ?? "" : "",
+            ["namespaced"] = (parent ?? resource)["scope"]!.GetValue<string>() == "Namespaced",
+            ["kind"] = kind!["kind"]!.GetValue<string>() is { Length: > 0 } word ? word : parent!["responseKind"]!["kind"]!.DeepClone(),
+            ["verbs"] = resource["verbs"]!.DeepClone(),
+        };
+        foreach (var field in parent is null || kind["group"]?.GetValue<string>() is not { Length: > 0 } other || other == group ? [] : new[] { "group", "version" })
+        {
+            // A part that is of another group than the whole: deployments/scale is of autoscaling.
+            legacy[field] = kind[field]!.DeepClone();
+        }
+
+        return legacy;
+    }
 
     private static JsonObject DescribeGroup(JsonObject group)
     {

@@ -67,8 +67,10 @@ internal sealed class ApiObjects
     {
         var key = KeyOf(value);
         var before = stored.GetValueOrDefault(storage)?.GetValueOrDefault(key);
-        value = value.DeepClone().AsObject();
         value["metadata"]!["resourceVersion"] = (++Revision).ToString(CultureInfo.InvariantCulture);
+
+        // As it comes out of etcd: a number is a number, whichever type put it there.
+        value = JsonNode.Parse(value.ToJsonString())!.AsObject();
         Set(storage, key, value);
         Tell(new ApiChange(Revision, before is null ? "ADDED" : "MODIFIED", storage, key, before, value));
         return value;

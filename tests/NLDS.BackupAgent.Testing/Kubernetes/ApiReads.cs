@@ -98,6 +98,11 @@ internal sealed class ApiReads(ApiObjects objects)
             }
         }
 
+        if (request.Kind.IsCustom)
+        {
+            metadata["continue"] ??= "";
+        }
+
         return new JsonObject
         {
             ["kind"] = request.Kind.Kind + "List",

@@ -135,6 +135,16 @@ public sealed class ApiServerDouble : IAsyncDisposable
         }
     }
 
+    /// <summary>Puts an object there as new, for a watch to tell of.</summary>
+    /// <param name="resource">With its group: <c>configmaps</c>.</param>
+    public void Add(string resource, JsonObject value)
+    {
+        lock (objects.Gate)
+        {
+            objects.Put(resource, value);
+        }
+    }
+
     public void AddUser(string token, ApiUser user) => users[token] = user;
 
     /// <param name="resource">With its group: <c>deployments.apps</c>.</param>
@@ -163,13 +173,15 @@ public sealed class ApiServerDouble : IAsyncDisposable
         }
     }
 
-    /// <summary>Changes an object past every rule, as an operator or another user would.</summary>
+    /// <summary>Changes an object past every rule, as an operator or another user would: what it sets is its own from then on.</summary>
     public void Change(string resource, string? ns, string name, Action<JsonObject> change)
     {
         lock (objects.Gate)
         {
-            var value = objects.Get(resource, ns, name)!.DeepClone().AsObject();
+            var live = objects.Get(resource, ns, name)!;
+            var value = live.DeepClone().AsObject();
             change(value);
+            ApiFields.Take(discovery.All().First(k => k.Qualified == resource), live, value, "somebody", null, "2026-11-22T07:38:41Z");
             objects.Put(resource, value);
         }
     }
