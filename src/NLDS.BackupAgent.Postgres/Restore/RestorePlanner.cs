@@ -23,9 +23,22 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
         var directory = request.HasTarget ? TargetDirectory.Require(request.TargetDirectory) : "the server's data directory";
         var moves = TablespaceMoves.Parse(request.Options.GetValueOrDefault(RestoreOptionNames.Tablespace, []));
         var identity = await catalog.RequireIdentityAsync(cancellationToken);
+        var archive = catalog.OpenLog(new WalSegmentSize(identity.WalSegmentBytes));
+        return await archive.ReadSteadilyAsync(
+            inventory => PlanAsync(request, target, directory, moves, identity, archive, inventory, cancellationToken), cancellationToken);
+    }
+
+    private async Task<PostgresRestorePlan> PlanAsync(
+        RestoreRequest request,
+        RestoreTarget target,
+        string directory,
+        TablespaceMoves moves,
+        ClusterIdentity identity,
+        LogArchive archive,
+        LogInventory inventory,
+        CancellationToken cancellationToken)
+    {
         var size = new WalSegmentSize(identity.WalSegmentBytes);
-        var archive = catalog.OpenLog(size);
-        var inventory = await archive.ReadInventoryAsync(cancellationToken);
         var backups = await catalog.ListBackupsAsync(cancellationToken);
         var history = await ChooseHistoryAsync(archive, inventory, cancellationToken);
         var search = new TargetSearch(archive, inventory, size, Grace, clock);

@@ -12,6 +12,9 @@ internal static class WalFileWriter
 {
     public const string TemporarySuffix = ".nlds-tmp";
 
+    /// <summary>A chunk is merged into a larger one, that into its segment; a segment is replaced by nothing.</summary>
+    private const int Replacements = 3;
+
     /// <summary>Writes beside <paramref name="path"/> and renames, so that whoever sees the file sees all of it.</summary>
     /// <exception cref="NotRestorableException">A piece is missing or damaged, or holds the log of another cluster.</exception>
     public static async Task WriteAsync(LogArchive archive, WalFile file, string path, string systemIdentifier, CancellationToken cancellationToken)
@@ -29,8 +32,7 @@ internal static class WalFileWriter
             {
                 foreach (var piece in file.Pieces)
                 {
-                    target.Position = (long)(piece.Range.Start - file.Segment.Start.Value);
-                    await archive.CopyAsync(piece, target, cancellationToken);
+                    await CopyAsync(archive, piece, target, file.Segment.Start, Replacements, cancellationToken);
                 }
 
                 target.SetLength(file.Segment.Size.Bytes);
@@ -43,6 +45,31 @@ internal static class WalFileWriter
         {
             File.Delete(temporary);
             throw;
+        }
+    }
+
+    /// <summary>Every byte has its own place in the file, so what was written of a piece that went away meanwhile is written over.</summary>
+    private static async Task CopyAsync(LogArchive archive, LogPiece piece, FileStream target, Lsn segmentStart, int replacements, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<LogPiece>? successors;
+        try
+        {
+            target.Position = (long)(piece.Range.Start - segmentStart.Value);
+            await archive.CopyAsync(piece, target, cancellationToken);
+            return;
+        }
+        catch (NotRestorableException) when (replacements > 0)
+        {
+            successors = await archive.FindSuccessorsAsync(piece, cancellationToken);
+            if (successors is null)
+            {
+                throw;
+            }
+        }
+
+        foreach (var successor in successors)
+        {
+            await CopyAsync(archive, successor, target, segmentStart, replacements - 1, cancellationToken);
         }
     }
 

@@ -13,9 +13,6 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
     /// <summary>Room for what a server writes before anybody looks.</summary>
     private const double Margin = 1.05;
 
-    /// <summary>Seals are read in less time than chunks are merged in; twice in a row is bad luck, three times something else.</summary>
-    private const int Rounds = 3;
-
     public async Task<RedisRestorePlan> PlanAsync(RestoreRequest request, CancellationToken cancellationToken)
     {
         var target = RestoreTarget.Parse(request.To);
@@ -31,7 +28,8 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
         var archive = catalog.OpenLog();
         var bases = await catalog.ListBasesAsync(cancellationToken);
         var candidates = Eligible(bases, request.BackupId);
-        var (chosen, path, found) = await ChooseAsync(target, candidates, archive, cancellationToken);
+        var (chosen, path, found) = await archive.ReadSteadilyAsync(
+            inventory => ChooseAsync(target, candidates, archive, inventory, cancellationToken), cancellationToken);
         await repository.RequireObjectAsync(chosen.Rdb, cancellationToken);
         if (path is not null)
         {
@@ -61,29 +59,6 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
         {
             Warnings = [.. plan.Warnings, .. bases.Damaged.Where(d => d.Id > chosen.Sealed.Id).Select(d => $"The newer backup {d.Id} was passed over: {d.Reason}")],
         };
-    }
-
-    /// <summary>A running agent merges chunks while this looks at them: when what was listed has changed, it is listed again.</summary>
-    private async Task<(RedisBase Base, StreamPath? Path, FoundTarget Found)> ChooseAsync(
-        RestoreTarget target, List<RedisBase> candidates, LogArchive archive, CancellationToken cancellationToken)
-    {
-        var inventory = await archive.ReadInventoryAsync(cancellationToken);
-        for (var round = 1; ; round++)
-        {
-            try
-            {
-                return await ChooseAsync(target, candidates, archive, inventory, cancellationToken);
-            }
-            catch (NotRestorableException) when (round < Rounds)
-            {
-                var names = inventory.Pieces.Select(p => p.Name).ToHashSet();
-                inventory = await archive.ReadInventoryAsync(cancellationToken);
-                if (names.IsSubsetOf(inventory.Pieces.Select(p => p.Name)))
-                {
-                    throw;
-                }
-            }
-        }
     }
 
     private async Task<(RedisBase Base, StreamPath? Path, FoundTarget Found)> ChooseAsync(
