@@ -72,7 +72,11 @@ public class FullRepository : IAsyncLifetime
         await Eventually.TrueAsync(() => agent.Source.Status is { IsStreaming: true, Lineage: "00000002" }, "timeline 2 is streamed");
         await Ledger.AppendAsync(server, 3);
         await server.ExecuteAsync("SELECT pg_create_restore_point('three')");
-        await agent.CatchUpAsync(server);
+        var end = Lsn.Parse(await agent.CatchUpAsync(server)).Value;
+
+        // The newest chunk is known by the confirmation alone, and on a slow machine an agent that stops may not have heard yet that there is nothing behind it.
+        await Eventually.TrueAsync(
+            async () => (await agent.InventoryAsync()).Confirmation is { Lineage: "00000002" } confirmed && confirmed.Position >= end, "the end of timeline 2 is confirmed");
         await agent.StopTailAsync();
         await using var verifier = Reader(Store);
         (await verifier.VerifyAsync()).Damage.ShouldBeEmpty();
