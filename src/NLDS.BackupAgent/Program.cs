@@ -13,9 +13,9 @@ using NLDS.BackupAgent.Schedules;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.WalFetch;
 
-if (await SpooledSegment.TryDeliverAsync(args, StartingPlace.OfThisProcess, TimeProvider.System))
+if (await ShortWay.TryAsync(args, StartingPlace.OfThisProcess, TimeProvider.System) is { } code)
 {
-    return ExitCode.Done;
+    return code;
 }
 
 using var stop = new CancellationTokenSource();

@@ -15,10 +15,10 @@ internal sealed class WalFetcher(PostgresCatalog catalog) : IWalFetcher
     /// <summary>Read once: a repository is bound to its cluster for good.</summary>
     private ClusterIdentity? known;
 
-    public async Task<bool> FetchAsync(string file, string path, CancellationToken cancellationToken)
+    public async Task<bool> FetchAsync(string file, string path, string serverPath, CancellationToken cancellationToken)
     {
         var identity = await IdentityAsync(cancellationToken);
-        RequireSameCluster(path, identity);
+        RequireSameCluster(serverPath, identity);
         var size = new WalSegmentSize(identity.WalSegmentBytes);
         var archive = catalog.OpenLog(size);
         if (TimelineHistory.TryParseFileName(file, out var timeline))
@@ -54,9 +54,6 @@ internal sealed class WalFetcher(PostgresCatalog catalog) : IWalFetcher
 
         return following;
     }
-
-    public async Task<bool> HoldsWholeAsync(string segment, CancellationToken cancellationToken) =>
-        await FindWholeAsync(segment, cancellationToken) is not null;
 
     public async Task<bool> FetchWholeAsync(string segment, string path, CancellationToken cancellationToken)
     {

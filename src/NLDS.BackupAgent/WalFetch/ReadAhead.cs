@@ -5,8 +5,8 @@ namespace NLDS.BackupAgent.WalFetch;
 
 /// <summary>
 /// Keeps a spool filled with what a recovering server will want next. Where the server is, is seen from what it takes out of the spool, by whatever means,
-/// and from what it asked for in vain. Nothing here can end a recovery or spoil it: a segment that is not in the spool is fetched by the server's own
-/// command, which alone tells of an end or of a failure.
+/// and from what it asked for in vain. It also answers for the server's commands what is not in the spool, with the very code that they would run themselves;
+/// what it cannot fetch it leaves to them, so nothing here can end a recovery or spoil it. Only for who holds the spool's lock.
 /// </summary>
 internal sealed class ReadAhead(IWalFetcher fetcher, Spool spool, TimeProvider time)
 {
@@ -22,10 +22,18 @@ internal sealed class ReadAhead(IWalFetcher fetcher, Spool spool, TimeProvider t
     /// <summary>A server that wants nothing for so long has ended its recovery, or is in no hurry.</summary>
     private static readonly TimeSpan Idle = TimeSpan.FromMinutes(1);
 
-    /// <summary>A fraction of what the server takes for the window; looking costs some microseconds.</summary>
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(25);
+    /// <summary>An asker has started a process to ask, which takes several times as long; looking costs some microseconds.</summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>A server asks for one file at a time; more are left over by commands that were killed.</summary>
+    private const int MostQuestions = 4;
+
+    /// <summary>Whoever asked has taken its answer by then, or never will.</summary>
+    private static readonly TimeSpan AnswersKept = TimeSpan.FromMinutes(2);
 
     private readonly Dictionary<string, Task<bool>> underway = [];
+    private readonly RecoverySignal recovery = new(spool.Owner.Directory);
+    private readonly Dictionary<SpoolQuestion, (Task Answered, long Since)> questions = [];
     private HashSet<string> stock = [];
     private IReadOnlyList<string> wanted = [];
     private string? asked;
@@ -39,12 +47,6 @@ internal sealed class ReadAhead(IWalFetcher fetcher, Spool spool, TimeProvider t
     /// <returns>Why it ended, in a sentence. The spool is empty then.</returns>
     public async Task<string> RunAsync(CancellationToken cancellationToken)
     {
-        using var mine = spool.TryLock();
-        if (mine is null)
-        {
-            return "Another process reads ahead for this server.";
-        }
-
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         try
         {
@@ -53,7 +55,7 @@ internal sealed class ReadAhead(IWalFetcher fetcher, Spool spool, TimeProvider t
         finally
         {
             await stop.CancelAsync();
-            await ((Task)Task.WhenAll(underway.Values)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll([.. underway.Values, .. questions.Values.Select(question => question.Answered)]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             spool.Clear();
         }
     }
@@ -64,26 +66,32 @@ internal sealed class ReadAhead(IWalFetcher fetcher, Spool spool, TimeProvider t
         while (spool.IsOwned)
         {
             await TakeStockAsync();
-            if (await FollowServerAsync(cancellationToken))
+            var askedSomething = await TakeQuestionsAsync(cancellationToken);
+            if (await FollowServerAsync(cancellationToken) || askedSomething)
             {
                 since = time.GetTimestamp();
                 end = failed ? end : null;
             }
 
             FetchMissing(cancellationToken);
-            if (end is not null && stock.Count == 0 && underway.Count == 0)
+            if (failed && stock.Count == 0 && underway.Count == 0)
             {
-                return end;
+                return end!;
             }
 
             if (time.GetElapsedTime(since) >= Idle)
             {
-                return $"The server asked for nothing in {Idle.TotalSeconds} s.";
+                return $"The server asked for nothing in {Idle.TotalSeconds} s. {end}".TrimEnd();
             }
 
             if (!Directory.Exists(spool.Owner.Directory))
             {
                 return $"The server's directory '{spool.Owner.Directory}' is gone.";
+            }
+
+            if (recovery.IsOver())
+            {
+                return "The server has ended its recovery.";
             }
 
             await Task.WhenAny([.. underway.Values, Task.Delay(LookAgain, time, cancellationToken)]);
@@ -116,6 +124,65 @@ internal sealed class ReadAhead(IWalFetcher fetcher, Spool spool, TimeProvider t
         }
     }
 
+    /// <returns>Whether the server asked for anything.</returns>
+    private async Task<bool> TakeQuestionsAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (old, _) in questions.Where(entry => entry.Value.Answered.IsCompleted && time.GetElapsedTime(entry.Value.Since) > AnswersKept).ToList())
+        {
+            questions.Remove(old);
+            spool.Questions.Forget(old);
+        }
+
+        var taken = spool.Questions.Take(MostQuestions - questions.Values.Count(question => !question.Answered.IsCompleted));
+        foreach (var question in taken)
+        {
+            underway.TryGetValue(question.File, out var fetch);
+            questions.Add(question, (Task.Run(() => AnswerAsync(question, fetch, cancellationToken), CancellationToken.None), time.GetTimestamp()));
+            if (await WantedAfterAsync(question.File, cancellationToken) is { Count: > 0 } following)
+            {
+                wanted = following;
+            }
+        }
+
+        return taken.Count > 0;
+    }
+
+    /// <summary>What fails is left to the one who asked: it tries again, and says why not.</summary>
+    /// <param name="question">What is asked.</param>
+    /// <param name="fetch">The file is on its way already.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    private async Task AnswerAsync(SpoolQuestion question, Task<bool>? fetch, CancellationToken cancellationToken)
+    {
+        var answer = ExitCode.WalUnknown;
+        try
+        {
+            answer = await DeliverAsync(question, fetch, cancellationToken) ? ExitCode.Done : ExitCode.WalAbsent;
+        }
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Said by the answer.
+        }
+
+        spool.Questions.Answer(question, answer);
+    }
+
+    private async Task<bool> DeliverAsync(SpoolQuestion question, Task<bool>? fetch, CancellationToken cancellationToken)
+    {
+        var content = spool.Questions.ContentOf(question);
+        if (fetch is not null)
+        {
+            await fetch.WaitAsync(cancellationToken);
+        }
+
+        if (Spool.IsSegmentName(question.File) && spool.Holds(question.File))
+        {
+            File.Move(spool.PathOf(question.File), content);
+            return true;
+        }
+
+        return await fetcher.FetchAsync(question.File, content, question.ServerPath, cancellationToken);
+    }
+
     /// <returns>Whether the server has moved.</returns>
     private async Task<bool> FollowServerAsync(CancellationToken cancellationToken)
     {
@@ -134,7 +201,7 @@ internal sealed class ReadAhead(IWalFetcher fetcher, Spool spool, TimeProvider t
             moved = true;
         }
 
-        foreach (var unwanted in present.Except(wanted).ToList())
+        foreach (var unwanted in present.Except(wanted).Except(questions.Where(entry => !entry.Value.Answered.IsCompleted).Select(entry => entry.Key.File)).ToList())
         {
             spool.Remove(unwanted);
             present.Remove(unwanted);

@@ -23,9 +23,10 @@ internal static class ReadAheadCommand
             var arguments = new WalFetchArguments(
                 "", parse.GetRequiredValue(path), parse.GetRequiredValue(spoolOption), parse.GetValue(context.ConfigFile));
             var spool = Spool.For(arguments, context.Around.Place);
-            if (spool.IsBeingFilled())
+            using var mine = spool.TryLock(); // Before anything is loaded: what is asked from here on waits for this process.
+            if (mine is null)
             {
-                return ExitCode.Done; // Two misses in a row each start one before the first is up.
+                return ExitCode.Done; // Two commands in a row each start one before the first is up.
             }
 
             await using var log = new StreamWriter(spool.LogFile, append: false) { AutoFlush = true };

@@ -11,6 +11,7 @@ namespace NLDS.BackupAgent.WalFetch;
 /// recovery                            whose this is, and which segment was last asked for and was not here
 /// lock                                held by the one process that reads ahead
 /// read-ahead.log                      its last words
+/// question.… content.… answer.…       <see cref="SpoolQuestions"/>
 /// </code>
 /// </summary>
 internal sealed class Spool(string directory, SpoolOwner owner)
@@ -28,6 +29,8 @@ internal sealed class Spool(string directory, SpoolOwner owner)
     public string Directory { get; } = directory;
 
     public SpoolOwner Owner { get; } = owner;
+
+    public SpoolQuestions Questions { get; } = new(directory);
 
     public string LogFile => Path.Combine(Directory, "read-ahead.log");
 
@@ -119,12 +122,13 @@ internal sealed class Spool(string directory, SpoolOwner owner)
 
     public void Remove(string segment) => File.Delete(PathOf(segment));
 
-    /// <summary>Removes all segments, whole or not. Only for the holder of the lock.</summary>
+    /// <summary>Removes all segments, whole or not, and all questions. Only for the holder of the lock.</summary>
     public void Clear()
     {
         foreach (var path in System.IO.Directory.EnumerateFiles(Directory).ToList())
         {
-            if (IsSegmentName(Path.GetFileName(path)) || path.EndsWith(UnfinishedSuffix, StringComparison.Ordinal))
+            if (Path.GetFileName(path) is var name
+                && (IsSegmentName(name) || SpoolQuestions.IsPartOfOne(name) || name.EndsWith(UnfinishedSuffix, StringComparison.Ordinal)))
             {
                 File.Delete(path);
             }

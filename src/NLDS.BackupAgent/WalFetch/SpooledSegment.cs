@@ -1,9 +1,6 @@
 namespace NLDS.BackupAgent.WalFetch;
 
-/// <summary>
-/// The short way: a segment that was read ahead is delivered before any configuration, service or command line is loaded, because a process starts for each.
-/// Whatever is not ordinary here is left to the long way, which can say what is wrong.
-/// </summary>
+/// <summary>A segment that was read ahead.</summary>
 internal static class SpooledSegment
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(5);
@@ -12,28 +9,9 @@ internal static class SpooledSegment
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <returns>Whether the segment was delivered.</returns>
-    public static async ValueTask<bool> TryDeliverAsync(IReadOnlyList<string> arguments, Func<StartingPlace> start, TimeProvider time)
-    {
-        if (WalFetchArguments.TryRead(arguments) is not { } wanted || !Spool.IsSegmentName(wanted.File))
-        {
-            return false;
-        }
+    public static async ValueTask<bool> TryDeliverAsync(Spool spool, string segment, string path, TimeProvider time) =>
+        TryMove(spool, segment, path) || (await ArrivesAsync(spool, segment, time) && TryMove(spool, segment, path));
 
-        try
-        {
-            var place = start();
-            var spool = Spool.For(wanted, place);
-            var path = Path.GetFullPath(wanted.Path, place.WorkingDirectory);
-            return spool.IsOwned
-                && (TryMove(spool, wanted.File, path) || (await ArrivesAsync(spool, wanted.File, time) && TryMove(spool, wanted.File, path)));
-        }
-        catch (Exception notSo) when (notSo is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            return false;
-        }
-    }
-
-    /// <summary>Whole or not at all: within one file system both moves are renames; between two the first one copies.</summary>
     private static bool TryMove(Spool spool, string segment, string path)
     {
         if (!spool.Holds(segment))
@@ -41,12 +19,18 @@ internal static class SpooledSegment
             return false;
         }
 
+        Move(spool.PathOf(segment), path);
+        return true;
+    }
+
+    /// <summary>Whole or not at all: within one file system both moves are renames; between two the first one copies.</summary>
+    public static void Move(string from, string path)
+    {
         var temporary = path + Spool.UnfinishedSuffix;
         try
         {
-            File.Move(spool.PathOf(segment), temporary, overwrite: true);
+            File.Move(from, temporary, overwrite: true);
             File.Move(temporary, path, overwrite: true);
-            return true;
         }
         catch
         {

@@ -2,13 +2,12 @@ using System.CommandLine;
 using System.ComponentModel;
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Repository.Sources;
-using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.WalFetch;
 
 /// <summary>
 /// <c>wal-fetch FILE PATH</c>: PostgreSQL's <c>restore_command</c>, for what was not read ahead. It is started once per segment, so it loads neither scheduler
-/// nor server. Having delivered a segment it sees to it that the next ones are read ahead.
+/// nor server, and it sees to it that from here on a process is there that reads ahead and answers.
 /// </summary>
 internal static class WalFetchCommand
 {
@@ -30,18 +29,12 @@ internal static class WalFetchCommand
             await using var session = CommandSession.Open(context.Load(parse, judgeSchedules: false), context.Around, context.Scrubber);
             var fetcher = session.Services.GetService<IWalFetcher>()
                 ?? throw new UsageException("No source of this program keeps a write-ahead log.");
-            var spool = await OwnSpoolAsync(arguments, context.Around, cancellationToken);
-            if (!await fetcher.FetchAsync(arguments.File, arguments.Path, cancellationToken))
+            if (await OwnSpoolAsync(arguments, context.Around, cancellationToken) is { } spool)
             {
-                return ExitCode.WalAbsent;
+                ReadAheadFromHere(arguments, spool, context.Around);
             }
 
-            if (spool is not null)
-            {
-                await ReadAheadFromHereAsync(arguments, spool, fetcher, context.Around, cancellationToken);
-            }
-
-            return ExitCode.Done;
+            return await fetcher.FetchAsync(arguments.File, arguments.Path, cancellationToken) ? ExitCode.Done : ExitCode.WalAbsent;
         });
         return command;
     }
@@ -71,26 +64,22 @@ internal static class WalFetchCommand
         }
     }
 
-    /// <summary>The server has its segment already, so a failure here costs it nothing but time.</summary>
-    private static async Task ReadAheadFromHereAsync(
-        WalFetchArguments arguments, Spool spool, IWalFetcher fetcher, Surroundings around, CancellationToken cancellationToken)
+    /// <summary>Begun before the file itself is fetched: the reader is up when the next one is asked for. A failure here costs the server nothing but time.</summary>
+    private static void ReadAheadFromHere(WalFetchArguments arguments, Spool spool, Surroundings around)
     {
         try
         {
-            if (await fetcher.FollowingAsync(arguments.File, ReadAhead.WindowBytes, cancellationToken) is not [var next, ..])
+            if (Spool.IsSegmentName(arguments.File))
             {
-                return;
+                spool.Ask(arguments.File);
             }
 
-            spool.Ask(arguments.File);
-
-            // A standby that has reached the end asks again and again, and needs no process each time to tell that nothing follows.
-            if (!spool.IsBeingFilled() && await fetcher.HoldsWholeAsync(next, cancellationToken))
+            if (!spool.IsBeingFilled())
             {
                 around.StartDetached(ReadAheadCommand.Line(arguments, spool));
             }
         }
-        catch (Exception failure) when (failure is ObjectStoreException or IOException or UnauthorizedAccessException or Win32Exception)
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or Win32Exception)
         {
             around.Error.WriteLine($"WAL is not read ahead: {failure.Message}");
         }

@@ -171,12 +171,10 @@ public sealed class WalFetcherTests(RecordedArchive archive) : IClassFixture<Rec
         var first = (await SegmentsAsync(agent))[0];
         var open = WalSegment.Holding(Lsn.Parse(archive.End), 1, Size);
 
-        (await agent.Fetcher.HoldsWholeAsync(first.Name, Cancelled)).ShouldBeTrue();
         (await agent.Fetcher.FetchWholeAsync(first.Name, directory["first"], Cancelled)).ShouldBeTrue();
         new FileInfo(directory["first"]).Length.ShouldBe(1 << 20);
         foreach (var other in (string[])[open.Name, open.Next.Name, "00000002.history", "%f"])
         {
-            (await agent.Fetcher.HoldsWholeAsync(other, Cancelled)).ShouldBeFalse(other);
             (await agent.Fetcher.FetchWholeAsync(other, directory["other"], Cancelled)).ShouldBeFalse(other);
         }
 
@@ -220,6 +218,7 @@ public sealed class WalFetcherTests(RecordedArchive archive) : IClassFixture<Rec
         var name = (await SegmentsAsync(agent))[0].Name;
 
         (await Should.ThrowAsync<NotRestorableException>(() => agent.Fetcher.FetchAsync(name, directory["pg_wal/RECOVERYXLOG"], Cancelled))).Message.ShouldContain("4711");
+        (await Should.ThrowAsync<NotRestorableException>(() => agent.Fetcher.FetchAsync(name, directory["spooled"], directory["pg_wal/RECOVERYXLOG"], Cancelled))).Message.ShouldContain("4711");
     }
 
     [Fact]

@@ -126,15 +126,13 @@ internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSour
 
     public Task TailAsync(CancellationToken stopping) => Tail(stopping);
 
-    public Task<bool> FetchAsync(string file, string path, CancellationToken cancellationToken)
+    public Task<bool> FetchAsync(string file, string path, string serverPath, CancellationToken cancellationToken)
     {
         Throw();
         return Task.FromResult(Fetch(file));
     }
 
     public Task<IReadOnlyList<string>> FollowingAsync(string file, long bytes, CancellationToken cancellationToken) => Wal.FollowingAsync(file, bytes, cancellationToken);
-
-    public Task<bool> HoldsWholeAsync(string segment, CancellationToken cancellationToken) => Wal.HoldsWholeAsync(segment, cancellationToken);
 
     public Task<bool> FetchWholeAsync(string segment, string path, CancellationToken cancellationToken) => Wal.FetchWholeAsync(segment, path, cancellationToken);
 

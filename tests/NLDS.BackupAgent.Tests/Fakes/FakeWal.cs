@@ -33,12 +33,27 @@ internal sealed class FakeWal : IWalFetcher
 
     public static string Name(int number, int timeline = 1) => string.Create(CultureInfo.InvariantCulture, $"{timeline:X8}{0:X8}{number:X8}");
 
-    public Task<bool> FetchAsync(string file, string path, CancellationToken cancellationToken) => throw new InvalidOperationException("Only the server's own command may ask this.");
+    /// <summary>What <see cref="FetchAsync"/> gives for a file; null for absent. By default segments that are whole.</summary>
+    public Func<string, string?>? Content { get; set; }
+
+    public async Task<bool> FetchAsync(string file, string path, string serverPath, CancellationToken cancellationToken)
+    {
+        if (Content is null)
+        {
+            return await FetchWholeAsync(file, path, cancellationToken);
+        }
+
+        if (Content(file) is not { } content)
+        {
+            return false;
+        }
+
+        await File.WriteAllTextAsync(path, content, cancellationToken);
+        return true;
+    }
 
     public Task<IReadOnlyList<string>> FollowingAsync(string file, long bytes, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>(
         file.Length != 24 ? [] : [.. Enumerable.Range(1, Math.Max(2, (int)(bytes / SegmentBytes))).Select(ahead => file[..16] + (Number(file) + ahead).ToString("X8", CultureInfo.InvariantCulture))]);
-
-    public Task<bool> HoldsWholeAsync(string segment, CancellationToken cancellationToken) => Task.FromResult(Number(segment) < End);
 
     public async Task<bool> FetchWholeAsync(string segment, string path, CancellationToken cancellationToken)
     {

@@ -10,7 +10,7 @@ public sealed class ReadAheadTests : IAsyncLifetime
     /// <summary>What 128 MiB hold.</summary>
     private const int Window = 8;
 
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(25);
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10);
 
     private readonly TemporaryDirectory directory = new();
     private readonly ManualClock clock = new();
@@ -75,7 +75,7 @@ public sealed class ReadAheadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task It_ends_at_the_end_of_the_archive_when_the_last_segment_was_taken()
+    public async Task At_the_end_of_the_archive_it_stays_to_answer_and_finds_what_was_added()
     {
         var wal = new FakeWal { End = 4 };
         Start(wal, asked: 1);
@@ -86,8 +86,87 @@ public sealed class ReadAheadTests : IAsyncLifetime
         Take(2, 3);
         await StockedAsync(4, 1);
         Take(4);
+        wal.Content = _ => null;
+        (await AskAsync(FakeWal.Name(5))).ShouldBe(1);
+        (wal.End, wal.Content) = (7, null);
+        (await AskAsync(FakeWal.Name(5))).ShouldBe(0);
+        await StockedAsync(6, 1);
 
+        clock.Advance(TimeSpan.FromMinutes(1));
         (await EndAsync()).ShouldContain("The archive does not hold");
+        ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_is_not_read_ahead_is_answered_as_the_servers_own_command_would()
+    {
+        var wal = new FakeWal { End = 100, Content = file => file == "00000003.history" ? null : $"all of {file}" };
+        Start(wal, asked: 0);
+        await StockedAsync(1, Window);
+
+        var history = spool.Questions.Ask("00000002.history", directory["pg_wal/RECOVERYHISTORY"]);
+        (await AnswerAsync(history)).ShouldBe(0);
+        (await File.ReadAllTextAsync(spool.Questions.ContentOf(history))).ShouldBe("all of 00000002.history");
+        (await AskAsync("00000003.history")).ShouldBe(1);
+        await StockedAsync(1, Window);
+        (await AskAsync(FakeWal.Name(40))).ShouldBe(0);
+        await StockedAsync(41, Window);
+    }
+
+    [Fact]
+    public async Task A_segment_that_is_on_its_way_already_is_not_fetched_twice()
+    {
+        var arrived = new TaskCompletionSource();
+        var wal = new FakeWal { End = 100, BeforeFetch = segment => segment == FakeWal.Name(2) ? arrived.Task : Task.CompletedTask };
+        Start(wal, asked: 0);
+        await UntilAsync(() => spool.Segments().Count == Window - 1);
+        var question = spool.Questions.Ask(FakeWal.Name(2), directory["pg_wal/RECOVERYXLOG"]);
+        await UntilAsync(() => spool.Questions.IsTaken(question));
+        arrived.SetResult();
+
+        (await AnswerAsync(question)).ShouldBe(0);
+
+        (await File.ReadAllTextAsync(spool.Questions.ContentOf(question))).ShouldBe(FakeWal.Name(2));
+        wal.Fetched.Count(segment => segment == FakeWal.Name(2)).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task What_it_cannot_fetch_it_leaves_to_who_asked()
+    {
+        Start(new FakeWal { End = 100, Content = _ => throw new IOException("no luck") }, asked: 0);
+
+        (await AskAsync("00000002.history")).ShouldBe(255);
+        await StockedAsync(1, Window);
+    }
+
+    [Fact]
+    public async Task An_answer_that_nobody_takes_is_removed()
+    {
+        Start(new FakeWal { End = 100, Content = file => file }, asked: 0);
+        var question = spool.Questions.Ask("00000002.history", directory["pg_wal/RECOVERYHISTORY"]);
+        await AnswerAsync(question);
+        clock.Advance(TimeSpan.FromSeconds(50));
+        await StockedAsync(1, Window);
+        Take(1);
+        await StockedAsync(2, Window);
+        clock.Advance(TimeSpan.FromSeconds(50));
+        Take(2);
+        await StockedAsync(3, Window);
+        clock.Advance(TimeSpan.FromSeconds(50));
+
+        await UntilAsync(() => !File.Exists(spool.Questions.ContentOf(question)) && spool.Questions.AnswerTo(question) is null);
+        reading.IsCompleted.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task It_ends_with_the_servers_recovery()
+    {
+        await File.WriteAllTextAsync(directory["standby.signal"], "");
+        Start(new FakeWal { End = 100 }, asked: 0);
+        await StockedAsync(1, Window);
+        File.Delete(directory["standby.signal"]);
+
+        (await EndAsync()).ShouldContain("ended its recovery");
         ShouldBeEmpty();
     }
 
@@ -146,19 +225,6 @@ public sealed class ReadAheadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_second_one_does_nothing()
-    {
-        Start(new FakeWal { End = 100 }, asked: 0);
-        await StockedAsync(1, Window);
-        var wal = new FakeWal { End = 100 };
-
-        (await new ReadAhead(wal, spool, clock).RunAsync(CancellationToken.None)).ShouldContain("Another process");
-
-        wal.Fetched.ShouldBeEmpty();
-        spool.Segments().Count.ShouldBe(Window);
-    }
-
-    [Fact]
     public async Task What_a_killed_one_left_is_used_where_it_is_wanted_and_removed_where_not()
     {
         foreach (var left in (string[])[FakeWal.Name(1), FakeWal.Name(6), FakeWal.Name(7, timeline: 2)])
@@ -204,7 +270,28 @@ public sealed class ReadAheadTests : IAsyncLifetime
     private void Start(FakeWal wal, int asked)
     {
         spool.Ask(FakeWal.Name(asked));
-        reading = new ReadAhead(wal, spool, clock).RunAsync(stop.Token);
+        reading = ReadAsync(wal);
+    }
+
+    private async Task<string> ReadAsync(FakeWal wal)
+    {
+        using var mine = spool.TryLock();
+        mine.ShouldNotBeNull();
+        return await new ReadAhead(wal, spool, clock).RunAsync(stop.Token);
+    }
+
+    private async Task<int> AskAsync(string file)
+    {
+        var question = spool.Questions.Ask(file, directory["pg_wal/RECOVERYXLOG"]);
+        var answer = await AnswerAsync(question);
+        spool.Questions.Forget(question);
+        return answer;
+    }
+
+    private async Task<int> AnswerAsync(SpoolQuestion question)
+    {
+        await UntilAsync(() => spool.Questions.AnswerTo(question) is not null);
+        return spool.Questions.AnswerTo(question)!.Value;
     }
 
     private void Take(params int[] segments)

@@ -35,7 +35,7 @@ public sealed class SpooledSegmentTests : IAsyncLifetime
         await File.WriteAllTextAsync(spool.PathOf(Segment), "content");
         await File.WriteAllTextAsync(Delivered("RECOVERYXLOG"), "older");
 
-        (await TryAsync()).ShouldBeTrue();
+        (await TryAsync()).ShouldBe(0);
 
         (await File.ReadAllTextAsync(Delivered("RECOVERYXLOG"))).ShouldBe("content");
         Directory.GetFiles(Delivered(".")).ShouldHaveSingleItem();
@@ -52,7 +52,7 @@ public sealed class SpooledSegmentTests : IAsyncLifetime
             await far.OwnAsync(clock, CancellationToken.None);
             await File.WriteAllTextAsync(far.PathOf(Segment), "content");
 
-            (await TryAsync(spool: far.Directory)).ShouldBeTrue();
+            (await TryAsync(spool: far.Directory)).ShouldBe(0);
 
             (await File.ReadAllTextAsync(Delivered("RECOVERYXLOG"))).ShouldBe("content");
             Directory.GetFiles(Delivered(".")).ShouldHaveSingleItem();
@@ -65,7 +65,7 @@ public sealed class SpooledSegmentTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_not_there_is_left_to_the_long_way() => (await TryAsync()).ShouldBeFalse();
+    public async Task What_is_not_there_is_left_to_the_long_way() => (await TryAsync()).ShouldBeNull();
 
     [Theory]
     [InlineData("recovery")]
@@ -76,7 +76,7 @@ public sealed class SpooledSegmentTests : IAsyncLifetime
     {
         await File.WriteAllTextAsync(spool.PathOf(Path.GetFileName(file)), "content");
 
-        (await TryAsync(file)).ShouldBeFalse();
+        (await TryAsync(file)).ShouldBeNull();
 
         File.Exists(Delivered("RECOVERYXLOG")).ShouldBeFalse();
     }
@@ -87,7 +87,7 @@ public sealed class SpooledSegmentTests : IAsyncLifetime
         await File.WriteAllTextAsync(spool.PathOf(Segment), "content");
         agent.Environment["Storage__S3__Prefix"] = "another";
 
-        (await TryAsync()).ShouldBeFalse();
+        (await TryAsync()).ShouldBeNull();
 
         spool.Holds(Segment).ShouldBeTrue();
     }
@@ -98,7 +98,7 @@ public sealed class SpooledSegmentTests : IAsyncLifetime
         await File.WriteAllTextAsync(spool.PathOf(Segment), "content");
         File.SetUnixFileMode(spool.Directory, File.GetUnixFileMode(spool.Directory) | UnixFileMode.OtherWrite);
 
-        (await TryAsync()).ShouldBeFalse();
+        (await TryAsync()).ShouldBeNull();
 
         File.Exists(Delivered("RECOVERYXLOG")).ShouldBeFalse();
     }
@@ -113,7 +113,7 @@ public sealed class SpooledSegmentTests : IAsyncLifetime
         await clock.WaitForTimerAsync(TimeSpan.FromMilliseconds(5));
         File.Move(unfinished, spool.PathOf(Segment));
 
-        (await clock.PassUntilAsync(delivering, TimeSpan.FromMilliseconds(5))).ShouldBeTrue();
+        (await clock.PassUntilAsync(delivering, TimeSpan.FromMilliseconds(5))).ShouldBe(0);
     }
 
     [Fact]
@@ -122,7 +122,7 @@ public sealed class SpooledSegmentTests : IAsyncLifetime
         using var reader = spool.TryLock();
         await File.WriteAllTextAsync(spool.PathOf(Segment) + Spool.UnfinishedSuffix, "cont");
 
-        (await clock.PassUntilAsync(TryAsync(), TimeSpan.FromMilliseconds(5))).ShouldBeFalse();
+        (await clock.PassUntilAsync(TryAsync(), TimeSpan.FromMilliseconds(5))).ShouldBeNull();
     }
 
     [Fact]
@@ -130,12 +130,12 @@ public sealed class SpooledSegmentTests : IAsyncLifetime
     {
         await File.WriteAllTextAsync(spool.PathOf(Segment) + Spool.UnfinishedSuffix, "cont");
 
-        (await TryAsync()).ShouldBeFalse();
+        (await TryAsync()).ShouldBeNull();
     }
 
     private string Delivered(string name) => Path.Combine(agent.Working, "pg_wal", name);
 
-    private Task<bool> TryAsync(string? file = null, string? spool = null) => SpooledSegment.TryDeliverAsync(
+    private Task<int?> TryAsync(string? file = null, string? spool = null) => ShortWay.TryAsync(
         ["wal-fetch", "--spool", spool ?? this.spool.Directory, file ?? Segment, "pg_wal/RECOVERYXLOG"],
         () => agent.Place,
         clock).AsTask();

@@ -53,10 +53,8 @@ public sealed class WalFetchTests : IDisposable
     }
 
     [Fact]
-    public async Task A_delivered_segment_starts_one_reader_for_what_follows_it()
+    public async Task One_reader_is_started_for_what_follows()
     {
-        agent.Source.Wal.End = 10;
-
         (await FetchAsync(FakeWal.Name(3))).ShouldBe(0);
 
         agent.Started.ShouldHaveSingleItem().ShouldBe(["wal-read-ahead", "pg_wal/p", "--spool", Spool.Directory]);
@@ -71,15 +69,33 @@ public sealed class WalFetchTests : IDisposable
     }
 
     [Fact]
-    public async Task Neither_a_history_nor_the_end_of_the_archive_starts_one()
+    public async Task The_reader_is_started_before_anything_is_fetched_so_that_it_is_up_when_the_next_is_asked_for()
     {
-        agent.Source.Wal.End = 4;
-        await FetchAsync("00000002.history");
-        await FetchAsync(FakeWal.Name(3));
-        agent.Source.Fetch = _ => false;
-        await FetchAsync(FakeWal.Name(1));
+        var before = -1;
+        agent.Source.Fetch = _ =>
+        {
+            before = agent.Started.Count;
+            return false;
+        };
 
-        agent.Started.ShouldBeEmpty();
+        (await FetchAsync("00000002.history")).ShouldBe(1);
+
+        before.ShouldBe(1);
+        Spool.Asked.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_second_reader_does_nothing()
+    {
+        await FetchAsync(FakeWal.Name(3));
+        agent.Source.Wal.End = 10;
+        using (Spool.TryLock())
+        {
+            (await agent.RunAsync("wal-read-ahead", "pg_wal/p", "--spool", Spool.Directory)).Exit.ShouldBe(0);
+        }
+
+        agent.Source.Wal.Fetched.ShouldBeEmpty();
+        File.Exists(Spool.LogFile).ShouldBeFalse();
     }
 
     [Fact]
