@@ -28,6 +28,9 @@ internal sealed class ReadAhead(IWalFetcher fetcher, Spool spool, TimeProvider t
     /// <summary>A server asks for one file at a time; more are left over by commands that were killed.</summary>
     private const int MostQuestions = 4;
 
+    /// <summary>Having removed its signal file the server asks for one history more (xlog.c, writeTimeLineHistory).</summary>
+    private static readonly TimeSpan LastQuestions = TimeSpan.FromSeconds(2);
+
     /// <summary>Whoever asked has taken its answer by then, or never will.</summary>
     private static readonly TimeSpan AnswersKept = TimeSpan.FromMinutes(2);
 
@@ -37,6 +40,9 @@ internal sealed class ReadAhead(IWalFetcher fetcher, Spool spool, TimeProvider t
     private HashSet<string> stock = [];
     private IReadOnlyList<string> wanted = [];
     private string? asked;
+
+    /// <summary>Since when the recovery is over.</summary>
+    private long? over;
 
     /// <summary>Why nothing more can be read ahead from here.</summary>
     private string? end;
@@ -89,7 +95,11 @@ internal sealed class ReadAhead(IWalFetcher fetcher, Spool spool, TimeProvider t
                 return $"The server's directory '{spool.Owner.Directory}' is gone.";
             }
 
-            if (recovery.IsOver())
+            if (!recovery.IsOver())
+            {
+                over = null;
+            }
+            else if (time.GetElapsedTime(over ??= time.GetTimestamp()) >= LastQuestions)
             {
                 return "The server has ended its recovery.";
             }

@@ -74,7 +74,8 @@ internal static class WalFetchCommand
                 spool.Ask(arguments.File);
             }
 
-            if (!spool.IsBeingFilled())
+            // The last question of a recovery comes when it is over already; nobody would end a reader that is started for it.
+            if (!spool.IsBeingFilled() && !new RecoverySignal(spool.Owner.Directory).IsOver())
             {
                 around.StartDetached(ReadAheadCommand.Line(arguments, spool));
             }

@@ -165,6 +165,9 @@ public sealed class ReadAheadTests : IAsyncLifetime
         Start(new FakeWal { End = 100 }, asked: 0);
         await StockedAsync(1, Window);
         File.Delete(directory["standby.signal"]);
+        await Look1Async();
+        reading.IsCompleted.ShouldBeFalse();
+        clock.Advance(TimeSpan.FromSeconds(2));
 
         (await EndAsync()).ShouldContain("ended its recovery");
         ShouldBeEmpty();

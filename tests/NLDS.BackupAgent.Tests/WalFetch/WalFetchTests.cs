@@ -84,6 +84,20 @@ public sealed class WalFetchTests : IDisposable
         Spool.Asked.ShouldBeNull();
     }
 
+    /// <summary>The server asks for a last history when it has removed its signal file.</summary>
+    [Fact]
+    public async Task No_reader_is_started_for_a_server_that_has_ended_its_recovery()
+    {
+        Directory.CreateDirectory(Path.Combine(agent.Working, "global"));
+        agent.Write("global/pg_control", "");
+        await FetchAsync("00000001.history");
+        agent.Started.ShouldBeEmpty();
+
+        agent.Write("recovery.signal", "");
+        await FetchAsync("00000001.history");
+        agent.Started.Count.ShouldBe(1);
+    }
+
     [Fact]
     public async Task A_second_reader_does_nothing()
     {
