@@ -12,29 +12,23 @@ namespace NLDS.BackupAgent.Postgres.Restore;
 /// </summary>
 internal sealed class WalFetcher(PostgresCatalog catalog) : IWalFetcher
 {
-    /// <summary>Read once: a repository is bound to its cluster for good.</summary>
+    /// <summary>Read once: a repository is bound to its cluster for good. Before anything is said to be absent it is read again.</summary>
     private ClusterIdentity? known;
 
     public async Task<bool> FetchAsync(string file, string path, string serverPath, CancellationToken cancellationToken)
     {
         var identity = await IdentityAsync(cancellationToken);
         RequireSameCluster(serverPath, identity);
-        var size = new WalSegmentSize(identity.WalSegmentBytes);
-        var archive = catalog.OpenLog(size);
-        if (TimelineHistory.TryParseFileName(file, out var timeline))
+        var archive = catalog.OpenLog(new WalSegmentSize(identity.WalSegmentBytes));
+        if (await TryFetchAsync(archive, file, path, identity, cancellationToken))
         {
-            return await FetchHistoryAsync(archive, timeline, path, cancellationToken);
+            return true;
         }
 
-        if (WalSegment.TryParse(file, size, out var segment))
-        {
-            return await FetchSegmentAsync(archive, segment, path, identity, cancellationToken);
-        }
-
-        // Backup history files and .partial segments are never stored.
-        return IsKnownKind(file)
+        // A store whose content is gone (a volume that is no longer mounted lists as an empty folder) must not pass for the end of the log.
+        return await catalog.RequireIdentityAsync(cancellationToken) == identity
             ? false
-            : throw new UsageException($"'{file}' is not the name of a WAL segment of {size} or of a timeline history. Use restore_command = '… wal-fetch %f %p'.");
+            : throw new NotRestorableException("The repository became another cluster's while it was read. Check Storage (bucket, prefix, path).");
     }
 
     public async Task<IReadOnlyList<string>> FollowingAsync(string file, long bytes, CancellationToken cancellationToken)
@@ -64,6 +58,25 @@ internal sealed class WalFetcher(PostgresCatalog catalog) : IWalFetcher
 
         await WalFileWriter.WriteAsync(found.Archive, found.File, path, found.Identity.SystemIdentifier, cancellationToken);
         return true;
+    }
+
+    private static async Task<bool> TryFetchAsync(LogArchive archive, string file, string path, ClusterIdentity identity, CancellationToken cancellationToken)
+    {
+        var size = new WalSegmentSize(identity.WalSegmentBytes);
+        if (TimelineHistory.TryParseFileName(file, out var timeline))
+        {
+            return await FetchHistoryAsync(archive, timeline, path, cancellationToken);
+        }
+
+        if (WalSegment.TryParse(file, size, out var segment))
+        {
+            return await FetchSegmentAsync(archive, segment, path, identity, cancellationToken);
+        }
+
+        // Backup history files and .partial segments are never stored.
+        return IsKnownKind(file)
+            ? false
+            : throw new UsageException($"'{file}' is not the name of a WAL segment of {size} or of a timeline history. Use restore_command = '… wal-fetch %f %p'.");
     }
 
     private async Task<(LogArchive Archive, WalFile File, ClusterIdentity Identity)?> FindWholeAsync(string file, CancellationToken cancellationToken)

@@ -30,7 +30,7 @@ internal sealed class Spool(string directory, SpoolOwner owner)
 
     public SpoolOwner Owner { get; } = owner;
 
-    public SpoolQuestions Questions { get; } = new(directory);
+    public SpoolQuestions Questions { get; } = new(directory, owner);
 
     public string LogFile => Path.Combine(Directory, "read-ahead.log");
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using NLDS.BackupAgent.Commands;
 
 namespace NLDS.BackupAgent.WalFetch;
 
@@ -6,12 +7,12 @@ namespace NLDS.BackupAgent.WalFetch;
 /// What the server's commands ask of the process that reads ahead, which has everything loaded that a process of its own would first have to load. Files in
 /// the spool, because whoever can write there is trusted already:
 /// <code>
-/// question.TOKEN   which file is wanted, and where the server wants it
+/// question.TOKEN   which file is wanted, where the server wants it, and the fingerprint of the configuration that says which repository is meant
 /// content.TOKEN    the file, whole; there before the answer
 /// answer.TOKEN     0 or 1, as wal-fetch says it; 255 when it has to be fetched without the reader, which can say what is wrong
 /// </code>
 /// </summary>
-internal sealed class SpoolQuestions(string directory)
+internal sealed class SpoolQuestions(string directory, SpoolOwner owner)
 {
     private const string QuestionPrefix = "question.";
     private const string ContentPrefix = "content.";
@@ -25,7 +26,7 @@ internal sealed class SpoolQuestions(string directory)
         }
 
         var question = new SpoolQuestion(Guid.NewGuid().ToString("n"), file, serverPath);
-        Write(PathOf(QuestionPrefix, question.Token), $"{file}\n{serverPath}\n");
+        Write(PathOf(QuestionPrefix, question.Token), $"{file}\n{serverPath}\n{owner.Configuration}\n");
         return question;
     }
 
@@ -34,7 +35,7 @@ internal sealed class SpoolQuestions(string directory)
     {
         try
         {
-            return int.Parse(File.ReadAllText(PathOf(AnswerPrefix, question.Token)), CultureInfo.InvariantCulture);
+            return int.TryParse(File.ReadAllText(PathOf(AnswerPrefix, question.Token)), CultureInfo.InvariantCulture, out var answer) ? answer : ExitCode.WalUnknown;
         }
         catch (FileNotFoundException)
         {
@@ -57,25 +58,28 @@ internal sealed class SpoolQuestions(string directory)
         }
     }
 
-    /// <summary>For the reader: takes the questions that nobody has taken yet, <paramref name="most"/> of them.</summary>
+    /// <summary>
+    /// For the reader: takes the questions that nobody has taken yet, <paramref name="most"/> of them. One that was meant for the reader of another server or of
+    /// another repository, which had this folder a moment ago, is answered with 255 at once: what is absent here may be there.
+    /// </summary>
     public List<SpoolQuestion> Take(int most)
     {
         var taken = new List<SpoolQuestion>();
-        foreach (var path in Directory.EnumerateFiles(directory, QuestionPrefix + "*").Take(most).ToList())
+        foreach (var path in Directory.EnumerateFiles(directory, QuestionPrefix + "*").Where(IsWhole).Take(most).ToList())
         {
-            if (path.EndsWith(Spool.UnfinishedSuffix, StringComparison.Ordinal))
-            {
-                continue;
-            }
-
             try
             {
-                if (File.ReadAllLines(path) is [var file, var serverPath])
-                {
-                    taken.Add(new SpoolQuestion(Path.GetFileName(path)[QuestionPrefix.Length..], file, serverPath));
-                }
-
+                var lines = File.ReadAllLines(path);
                 File.Delete(path);
+                var question = new SpoolQuestion(Path.GetFileName(path)[QuestionPrefix.Length..], lines.ElementAtOrDefault(0) ?? "", lines.ElementAtOrDefault(1) ?? "");
+                if (lines.ElementAtOrDefault(2) == owner.Configuration && Path.GetDirectoryName(question.ServerPath) == owner.Directory)
+                {
+                    taken.Add(question);
+                }
+                else
+                {
+                    Answer(question, ExitCode.WalUnknown);
+                }
             }
             catch (FileNotFoundException)
             {
@@ -90,6 +94,8 @@ internal sealed class SpoolQuestions(string directory)
 
     public static bool IsPartOfOne(string name) =>
         name.StartsWith(QuestionPrefix, StringComparison.Ordinal) || name.StartsWith(ContentPrefix, StringComparison.Ordinal) || name.StartsWith(AnswerPrefix, StringComparison.Ordinal);
+
+    private static bool IsWhole(string path) => !path.EndsWith(Spool.UnfinishedSuffix, StringComparison.Ordinal);
 
     private string PathOf(string prefix, string token) => Path.Combine(directory, prefix + token);
 

@@ -222,6 +222,44 @@ public sealed class WalFetcherTests(RecordedArchive archive) : IClassFixture<Rec
     }
 
     [Fact]
+    public async Task A_store_that_lost_everything_after_a_first_file_is_no_end_of_the_log()
+    {
+        var store = await archive.CopyAsync();
+        await using var agent = Agent.For(null, store);
+        using var directory = new TemporaryDirectory();
+        var segments = await SegmentsAsync(agent);
+        (await agent.Fetcher.FetchAsync(segments[0].Name, directory["first"], Cancelled)).ShouldBeTrue();
+        var keys = new List<ObjectKey>();
+        await foreach (var entry in store.ListAsync("", null, Cancelled))
+        {
+            keys.Add(entry.Key);
+        }
+
+        foreach (var key in keys)
+        {
+            await store.RemoveAsync(key);
+        }
+
+        foreach (var file in (string[])[segments[1].Name, "00000002.history", segments[1].Name + ".partial"])
+        {
+            (await FailedAsync(agent, file)).ShouldContain("There is no repository", customMessage: file);
+        }
+    }
+
+    [Fact]
+    public async Task A_repository_that_became_another_clusters_after_a_first_file_is_no_end_of_the_log()
+    {
+        var store = await archive.CopyAsync();
+        await using var agent = Agent.For(null, store);
+        (await agent.Fetcher.FetchAsync("00000002.history", "/nonexistent/file", Cancelled)).ShouldBeFalse();
+        var key = new ObjectKey("postgres/identity.json");
+        var text = System.Text.Encoding.UTF8.GetString(await store.ReadAsync(key));
+        await store.ReplaceAsync(key, ProvenJson.Prove(System.Text.RegularExpressions.Regex.Replace(text, "\"\\d{10,}\"", "\"4711\"")), Cancelled);
+
+        (await FailedAsync(agent, "00000002.history")).ShouldContain("another cluster's");
+    }
+
+    [Fact]
     public async Task A_segment_of_another_cluster_is_not_delivered()
     {
         var store = await archive.CopyAsync();

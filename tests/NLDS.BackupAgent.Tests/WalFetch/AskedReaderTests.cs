@@ -67,6 +67,17 @@ public sealed class AskedReaderTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_answer_that_is_no_number_is_left_to_the_long_way()
+    {
+        using var reader = spool.TryLock();
+        var asking = TryAsync("00000002.history");
+        await File.WriteAllTextAsync(spool.Questions.ContentOf(await TakeAsync()).Replace("content.", "answer.", StringComparison.Ordinal), "99999999999");
+
+        (await clock.PassUntilAsync(asking, Look)).ShouldBeNull();
+        ShouldLeaveNothing();
+    }
+
+    [Fact]
     public async Task An_answer_without_its_content_is_left_to_the_long_way()
     {
         using var reader = spool.TryLock();

@@ -139,6 +139,33 @@ public sealed class ReadAheadTests : IAsyncLifetime
         await StockedAsync(1, Window);
     }
 
+    /// <summary>Absent in this repository may well be there in the one that was meant.</summary>
+    [Theory]
+    [InlineData("pg_wal", "another")]
+    [InlineData("elsewhere", "one")]
+    public async Task A_question_that_was_meant_for_the_reader_of_another_is_not_answered(string folder, string configuration)
+    {
+        Start(new FakeWal { End = 100, Content = _ => null }, asked: 0);
+        var question = new SpoolQuestions(spool.Directory, new SpoolOwner(directory[folder], configuration)).Ask("00000002.history", directory[$"{folder}/RECOVERYHISTORY"]);
+
+        (await AnswerAsync(question)).ShouldBe(255);
+        (await AskAsync("00000002.history")).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task What_killed_commands_left_half_written_keeps_nobody_waiting()
+    {
+        for (var i = 0; i < 8; i++)
+        {
+            await File.WriteAllTextAsync(Path.Combine(spool.Directory, $"question.{i}{Spool.UnfinishedSuffix}"), "0000");
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(spool.Directory, "question.0"), "");
+        Start(new FakeWal { End = 100, Content = _ => null }, asked: 0);
+
+        (await AskAsync("00000002.history")).ShouldBe(1);
+    }
+
     [Fact]
     public async Task An_answer_that_nobody_takes_is_removed()
     {
