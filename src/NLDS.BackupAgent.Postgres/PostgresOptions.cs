@@ -49,6 +49,9 @@ public sealed class PostgresOptions : IValidatableObject
     /// </summary>
     public string ApplicationName { get; set; } = "nlds-backup-agent";
 
+    /// <summary>The directory of PostgreSQL's own programs, for drills; unset for the usual places and the path.</summary>
+    public string? Programs { get; set; }
+
     public FullBackupOptions FullBackup { get; set; } = new();
 
     public WalOptions Wal { get; set; } = new();

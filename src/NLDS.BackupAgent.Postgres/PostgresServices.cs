@@ -21,7 +21,7 @@ public static class PostgresServices
     public static RestoreSyntax Restore { get; } =
         new([new RestoreOption(RestoreOptionNames.Tablespace, "OLD=NEW", "Put the tablespace of directory OLD into directory NEW.", AllowsMany: true)]);
 
-    /// <summary>Adds PostgreSQL as <see cref="ISnapshotSource"/>, <see cref="IContinuousSource"/>,
+    /// <summary>Adds PostgreSQL as <see cref="ISnapshotSource"/> (an <see cref="IRehearsedSource"/>), <see cref="IContinuousSource"/>,
     /// <see cref="IRetainedSource"/> and <see cref="IWalFetcher"/>.</summary>
     public static IServiceCollection AddPostgres(this IServiceCollection services, IConfiguration configuration)
     {

@@ -1,5 +1,9 @@
+using System.Globalization;
+using Npgsql;
 using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Checks;
+using NLDS.BackupAgent.Postgres.Protocol;
+using NLDS.BackupAgent.Postgres.Rehearsal;
 using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Retention;
 using NLDS.BackupAgent.Postgres.Tail;
@@ -15,8 +19,8 @@ namespace NLDS.BackupAgent.Postgres;
 /// <summary>PostgreSQL as the floors above see it.</summary>
 internal sealed class PostgresSource(
     PostgresCatalog catalog, WalTail tail, BaseBackupTaker taker, RestorePlanner planner, Restorer restorer, PostgresVerifier verifier, PostgresChecks checks,
-    PostgresOptions options, SlotWatch room)
-    : IDirectorySource, IContinuousSource, IRetainedSource
+    PostgresSql sql, PostgresOptions options, SlotWatch room, TimeProvider clock)
+    : IRehearsedSource, IContinuousSource, IRetainedSource, IMarkedSource
 {
     public string Name => PostgresCatalog.Source;
 
@@ -43,6 +47,71 @@ internal sealed class PostgresSource(
             await ended.CancelAsync();
             await watching;
         }
+    }
+
+    public async Task<string> RequireProgramsAsync(RestorePlan plan, CancellationToken cancellationToken) =>
+        (await FindProgramsAsync((PostgresRestorePlan)plan, cancellationToken)).ToString();
+
+    public async Task<IRehearsal> RehearseAsync(RestorePlan plan, string privateDirectory, CancellationToken cancellationToken)
+    {
+        var restored = (PostgresRestorePlan)plan;
+        return await PostgresRehearsal.StartAsync(restored, await FindProgramsAsync(restored, cancellationToken), privateDirectory, options, clock, cancellationToken);
+    }
+
+    public async Task<string> AskOriginalAsync(string question, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return AnswerText.Of(await sql.ScalarAsync<object>(question, cancellationToken)) ?? "";
+        }
+        catch (NpgsqlException refused)
+        {
+            throw PostgresFailure.Explain(refused, options);
+        }
+    }
+
+    /// <summary>A named restore point where the role may make one, so that the mark is found by hand too; the place itself is what counts.</summary>
+    public async Task<SourceMark> MarkAsync(string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = await sql.OpenAsync(cancellationToken);
+            try
+            {
+                await using var create = new NpgsqlCommand("SELECT pg_create_restore_point($1)::text", connection) { Parameters = { new NpgsqlParameter { Value = name } } };
+                var place = (string)(await create.ExecuteScalarAsync(cancellationToken))!;
+                return new SourceMark(place, $"restore point '{name}' at {place}");
+            }
+            catch (PostgresException refused) when (refused.SqlState == SqlStates.InsufficientPrivilege)
+            {
+                await using var look = new NpgsqlCommand("SELECT pg_current_wal_insert_lsn()::text", connection);
+                var place = (string)(await look.ExecuteScalarAsync(cancellationToken))!;
+                return new SourceMark(place, $"{place}, without a restore point (GRANT EXECUTE ON FUNCTION pg_create_restore_point TO {options.Username})");
+            }
+        }
+        catch (NpgsqlException failure)
+        {
+            throw PostgresFailure.Explain(failure, options);
+        }
+    }
+
+    public async Task<bool> IsDurableAsync(SourceMark mark, CancellationToken cancellationToken)
+    {
+        if (await catalog.ReadIdentityAsync(cancellationToken) is not { } identity)
+        {
+            return false;
+        }
+
+        var place = Lsn.Parse(mark.To).Value;
+        var end = await catalog.OpenLog(new WalSegmentSize(identity.WalSegmentBytes)).ReadEndAsync(cancellationToken);
+        if (end.Pieces.Count == 0)
+        {
+            return false;
+        }
+
+        var lineage = WalNaming.Lineage(WalPath.NewestTimeline(end));
+        return end.Confirmation is { } confirmed && confirmed.Lineage == lineage && confirmed.Position >= place
+            || end.Pieces.Any(piece => piece.Lineage == lineage && piece.Range.End >= place);
     }
 
     public async Task<SealedBackup> TakeAsync(IProgress<TransferProgress> progress, CancellationToken cancellationToken)
@@ -105,6 +174,9 @@ internal sealed class PostgresSource(
             return WalNeeds.Everything(archive, inventory, $"No WAL is removed. {damage.Message}");
         }
     }
+
+    private Task<ServerPrograms> FindProgramsAsync(PostgresRestorePlan plan, CancellationToken cancellationToken) =>
+        ServerPrograms.FindAsync(int.Parse(plan.Backup.Details.ServerVersion.Split('.', ' ')[0], CultureInfo.InvariantCulture), options.Programs, cancellationToken);
 
     private static async Task<LogListing?> DescribeLogAsync(
         LogArchive archive, LogInventory inventory, BackupListing<BaseBackup> backups, CancellationToken cancellationToken)

@@ -1,5 +1,8 @@
 using System.Text.Json.Serialization;
 using NLDS.BackupAgent.Recovery.Bootstrap;
+using NLDS.BackupAgent.Recovery.Drills;
+using NLDS.BackupAgent.Recovery.Marks;
+using NLDS.BackupAgent.Repository.Leases;
 
 namespace NLDS.BackupAgent.Recovery;
 
@@ -12,4 +15,7 @@ namespace NLDS.BackupAgent.Recovery;
 [JsonSerializable(typeof(BegunRequest))]
 [JsonSerializable(typeof(EndedRequest))]
 [JsonSerializable(typeof(RequestProgress))]
+[JsonSerializable(typeof(DrillReport))]
+[JsonSerializable(typeof(RecoveryMark))]
+[JsonSerializable(typeof(ProcessIdentity))]
 internal sealed partial class RecoveryJson : JsonSerializerContext;

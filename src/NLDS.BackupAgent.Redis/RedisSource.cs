@@ -2,6 +2,7 @@ using NLDS.BackupAgent.Redis.Backup;
 using NLDS.BackupAgent.Redis.Checks;
 using NLDS.BackupAgent.Redis.CommandStream;
 using NLDS.BackupAgent.Redis.Protocol;
+using NLDS.BackupAgent.Redis.Rehearsal;
 using NLDS.BackupAgent.Redis.Restore;
 using NLDS.BackupAgent.Redis.Retention;
 using NLDS.BackupAgent.Redis.Tail;
@@ -15,9 +16,12 @@ namespace NLDS.BackupAgent.Redis;
 
 /// <summary>Redis as the floors above see it.</summary>
 internal sealed class RedisSource(
-    RedisCatalog catalog, RedisTail tail, BaseTaker taker, RestorePlanner planner, Restorer restorer, RedisVerifier verifier, RedisChecks checks, RedisOptions options)
-    : IDirectorySource, IContinuousSource, IRetainedSource
+    RedisCatalog catalog, RedisTail tail, BaseTaker taker, RestorePlanner planner, Restorer restorer, RedisVerifier verifier, RedisChecks checks, RedisOptions options,
+    TimeProvider clock)
+    : IRehearsedSource, IContinuousSource, IRetainedSource, IMarkedSource
 {
+    private const string MarkerChannel = "nlds:mark";
+
     public string Name => RedisCatalog.Source;
 
     public SnapshotLayout Layout => RedisCatalog.Layout;
@@ -52,6 +56,94 @@ internal sealed class RedisSource(
         await restorer.RestoreAsync((RedisRestorePlan)plan, progress, cancellationToken);
         return RestoreOutcome.Whole;
     }
+
+    public async Task<string> RequireProgramsAsync(RestorePlan plan, CancellationToken cancellationToken) =>
+        await FindProgramAsync((RedisRestorePlan)plan, cancellationToken) switch { var program => $"Redis {program.Version} ({program.Path})" };
+
+    public async Task<IRehearsal> RehearseAsync(RestorePlan plan, string privateDirectory, CancellationToken cancellationToken)
+    {
+        var restored = (RedisRestorePlan)plan;
+        return await RedisRehearsal.StartAsync(restored, await FindProgramAsync(restored, cancellationToken), privateDirectory, clock, cancellationToken);
+    }
+
+    public async Task<string> AskOriginalAsync(string question, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var (connection, _) = await PrimaryConnection.OpenAsync(options, clock, cancellationToken);
+            await using (connection)
+            {
+                return (await connection.AskAsync(cancellationToken, question.Split(' ', StringSplitOptions.RemoveEmptyEntries))).Text;
+            }
+        }
+        catch (Exception failure) when (RedisFailure.IsExpected(failure))
+        {
+            throw RedisFailure.Explain(failure, options);
+        }
+    }
+
+    /// <summary>
+    /// The offset at which the stream stands is a place that a restore finds. A message that nobody listens to is sent behind it, because a quiet server's stream
+    /// is stored only when something other than PING comes.
+    /// </summary>
+    public async Task<SourceMark> MarkAsync(string name, CancellationToken cancellationToken)
+    {
+        if (options.Mode != RedisMode.Stream)
+        {
+            throw new SourceException("Redis:Mode is Snapshot: without the stream there is no moment to mark between two snapshots.", isPermanent: true);
+        }
+
+        try
+        {
+            var (connection, info) = await PrimaryConnection.OpenAsync(options, clock, cancellationToken);
+            await using (connection)
+            {
+                var now = await ServerInfo.ReadAsync(connection, cancellationToken);
+                if (now["master_replid"] is { } id && Replication.IsId(id) && now.Number("master_repl_offset") is { } offset)
+                {
+                    var hasSent = await TrySendMarkerAsync(connection, name, cancellationToken);
+                    return new SourceMark(
+                        RestoreTarget.AtPlace(id, (ulong)offset),
+                        $"offset {offset} of the stream" + (hasSent ? "" : $", durable with the next write (ACL SETUSER {options.Username ?? "default"} +publish &{MarkerChannel} makes it so at once)"));
+                }
+
+                throw new SourceException($"Redis at {connection.Address} does not tell where its stream is. Run ACL SETUSER {options.Username ?? "default"} +info.", isPermanent: true);
+            }
+        }
+        catch (Exception failure) when (RedisFailure.IsExpected(failure))
+        {
+            throw RedisFailure.Explain(failure, options);
+        }
+    }
+
+    private static async Task<bool> TrySendMarkerAsync(RedisConnection connection, string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await connection.AskAsync(cancellationToken, "PUBLISH", MarkerChannel, name);
+            return true;
+        }
+        catch (RedisErrorException)
+        {
+            return false;
+        }
+    }
+
+    public async Task<bool> IsDurableAsync(SourceMark mark, CancellationToken cancellationToken)
+    {
+        var target = (RestoreTarget.AtOffset)RestoreTarget.Parse(mark.To);
+        var end = await catalog.OpenLog().ReadEndAsync(cancellationToken);
+        return (end.Confirmation is { } confirmed && confirmed.Lineage == target.ReplicationId && confirmed.Position >= target.Offset)
+            || end.Pieces.Any(piece => piece.Lineage == target.ReplicationId && piece.Range.End >= target.Offset)
+            || (await catalog.ListBasesAsync(cancellationToken)).Any(b => b.Details.Position is { } at && at.ReplicationId == target.ReplicationId && at.Offset == target.Offset);
+    }
+
+    private static async Task<ServerProgram> FindProgramAsync(RedisRestorePlan plan, CancellationToken cancellationToken) =>
+        await ServerProgram.FindAsync(null, cancellationToken) is { } found && found.RdbVersion >= plan.Base.Details.RdbVersion
+            ? found
+            : throw new SourceException(
+                $"There is no redis-server on this machine's path that reads the RDB files of Redis {plan.Base.Details.RedisVersion}. Install it (redis-server), of that version or a newer one.",
+                isPermanent: true);
 
     public DirectoryContent Look(string directory) => new TargetDirectory(directory).Look();
 

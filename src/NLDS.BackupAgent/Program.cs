@@ -5,6 +5,7 @@ using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Kubernetes;
 using NLDS.BackupAgent.Postgres;
 using NLDS.BackupAgent.Recovery;
+using NLDS.BackupAgent.Recovery.Drills;
 using NLDS.BackupAgent.Redis;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Retention;
@@ -69,5 +70,12 @@ internal partial class Program
                 new ScheduleKeys("application-data-prune", "Retention:Schedule", "Retention:TimeZone", JobKind.Prune),
             ],
             ApplicationDataServices.Restore)
-        .Add<RecoveryOptions>("Recovery", static (services, configuration) => services.AddRecovery(configuration));
+        .AddWithJob<RecoveryOptions>(
+            "Recovery",
+            static (services, configuration) => services.AddRecovery(configuration),
+            new ScheduleKeys("mark", "Mark:Schedule", "Mark:TimeZone", JobKind.Mark))
+        .AddWithJob<DrillOptions>(
+            "Drill",
+            static (services, configuration) => services.AddDrills(configuration),
+            new ScheduleKeys("dr-drill", "Schedule", "TimeZone", JobKind.Drill));
 }

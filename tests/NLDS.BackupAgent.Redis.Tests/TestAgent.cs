@@ -53,7 +53,8 @@ internal sealed class TestAgent : IAsyncDisposable
             new Restorer(Repository, Catalog, clock, NullLogger<Restorer>.Instance),
             new RedisVerifier(Repository, Catalog, clock),
             new RedisChecks(options, clock),
-            options);
+            options,
+            clock);
     }
 
     public RedisOptions Options { get; }

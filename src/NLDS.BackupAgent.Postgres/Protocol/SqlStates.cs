@@ -6,6 +6,7 @@ internal static class SqlStates
     /// <summary>No pg_hba.conf entry for this user, address and encryption, or no REPLICATION privilege at connect.</summary>
     public const string InvalidAuthorization = "28000";
 
+    public const string InsufficientPrivilege = "42501";
     public const string InvalidPassword = "28P01";
 
     /// <summary>The WAL segment or the history file is gone.</summary>

@@ -19,7 +19,7 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
     /// <summary>A tail writes its first confirmation within seconds; a base backup older than this has one beside it.</summary>
     private static readonly TimeSpan UntilConfirmed = TimeSpan.FromMinutes(1);
 
-    private static readonly string[] OtherDocuments = ["keys/", "journal/", "postgres/wal/plain.json", "postgres/lease/", "postgres/adopted/", "postgres/succession/", "postgres/verified/"];
+    private static readonly string[] OtherDocuments = ["keys/", "journal/", "marks/", "recovery/", "postgres/wal/plain.json", "postgres/lease/", "postgres/adopted/", "postgres/succession/", "postgres/verified/"];
 
     public async Task<VerifyReport> VerifyAsync(VerifyScope scope, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {

@@ -17,6 +17,15 @@ internal static class DirectoryUsers
         return null;
     }
 
+    /// <summary>All that work in a directory or below it.</summary>
+    public static IReadOnlyList<int> Within(string directory) =>
+    [
+        .. Directory.EnumerateDirectories("/proc")
+            .Where(entry => int.TryParse(Path.GetFileName(entry), out var process) && process != Environment.ProcessId
+                && WorksIn(entry) is { } place && (place + '/').StartsWith(directory + '/', StringComparison.Ordinal))
+            .Select(entry => int.Parse(Path.GetFileName(entry), System.Globalization.CultureInfo.InvariantCulture)),
+    ];
+
     private static string? WorksIn(string process)
     {
         try

@@ -72,8 +72,8 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
                 return Path(begun) is { } behind
                     ? (begun, behind, await search.FindTimeAsync(time, behind, cancellationToken))
                     : (begun, null, AtBase(begun, [$"Backup {begun.Sealed.Id} is the newest before {time.UtcDateTime:O}; what was written between is not stored."]));
-            case RestoreTarget.AtOffset(var offset):
-                var started = candidates.FirstOrDefault(b => b.Details.Offset <= offset)
+            case RestoreTarget.AtOffset(var offset, var id):
+                var started = candidates.FirstOrDefault(b => b.Details.Offset <= offset && (id is null || LeadsTo(inventory, b, id)))
                     ?? throw new NotRestorableException($"Offset {offset} lies before every backup that could be begun from.");
                 var led = StreamPath.Find(inventory, started.Details.Position!.Value);
                 return (started, led, TargetSearch.FindOffset(offset, led));
@@ -89,6 +89,11 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
             ? path
             : null;
     }
+
+    /// <summary>Whether the stream behind a base comes through a history.</summary>
+    private static bool LeadsTo(LogInventory inventory, RedisBase from, string replicationId) =>
+        from.Details.Position is { } position
+        && (position.ReplicationId == replicationId || StreamPath.Find(inventory, position).Pieces.Any(piece => piece.Piece.Lineage == replicationId));
 
     private static string? Option(RestoreRequest request, string name) =>
         request.Options.TryGetValue(name, out var values) && values.Count > 0 ? values[0] : null;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using NLDS.BackupAgent.Redis.Protocol;
 using System.Text.RegularExpressions;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -20,7 +21,11 @@ internal abstract partial record RestoreTarget
     public sealed record BeforeFlush : RestoreTarget;
 
     /// <summary>Everything before an offset of the stream, as <c>list</c> and messages name it.</summary>
-    public sealed record AtOffset(ulong Offset) : RestoreTarget;
+    /// <param name="ReplicationId">The history that the offset is of; null for the newest that has it.</param>
+    public sealed record AtOffset(ulong Offset, string? ReplicationId = null) : RestoreTarget;
+
+    /// <summary>The words for a place that no later history can be mistaken for.</summary>
+    public static string AtPlace(string replicationId, ulong offset) => string.Create(CultureInfo.InvariantCulture, $"{OffsetPrefix}{offset}@{replicationId}");
 
     /// <exception cref="UsageException">It is none of these.</exception>
     public static RestoreTarget Parse(string? text)
@@ -33,9 +38,12 @@ internal abstract partial record RestoreTarget
                 return new BeforeFlush();
         }
 
-        if (text.StartsWith(OffsetPrefix, StringComparison.Ordinal) && ulong.TryParse(text.AsSpan(OffsetPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var offset))
+        if (text.StartsWith(OffsetPrefix, StringComparison.Ordinal)
+            && text[OffsetPrefix.Length..].Split('@') is { Length: 1 or 2 } place
+            && ulong.TryParse(place[0], NumberStyles.None, CultureInfo.InvariantCulture, out var offset)
+            && (place.Length == 1 || Replication.IsId(place[1])))
         {
-            return new AtOffset(offset);
+            return new AtOffset(offset, place.Length == 1 ? null : place[1]);
         }
 
         if (!DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal, out var time)

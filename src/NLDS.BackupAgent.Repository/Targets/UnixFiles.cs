@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace NLDS.BackupAgent.Repository.Targets;
 
-/// <summary>What a restore needs of the file system beyond .NET: owners, hard links, early write-back, and one flush for a million files.</summary>
+/// <summary>What a restore needs of the system beyond .NET: owners, hard links, early write-back, one flush for a million files, signals.</summary>
 public static partial class UnixFiles
 {
     private const int ReadDirectory = 0x10000; // O_RDONLY | O_DIRECTORY on Linux
@@ -87,11 +87,17 @@ public static partial class UnixFiles
         }
     }
 
+    /// <summary>Sends a signal to a process; one that is gone is no error.</summary>
+    public static void Signal(int process, int signal) => _ = Kill(process, signal);
+
     private static IOException Failed(string what)
     {
         var error = new Win32Exception(Marshal.GetLastPInvokeError());
         return new IOException($"Could not {what}: {error.Message}.");
     }
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int process, int signal);
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     private static partial uint EffectiveUserId();

@@ -16,7 +16,7 @@ internal static class BackupCommand
         var source = new Argument<string>("SOURCE") { Description = $"{string.Join(", ", context.SourceNames.Append(All))}" };
         source.AcceptOnlyFromAmong([.. context.SourceNames, All]);
         var json = CommandContext.JsonOption();
-        var command = new Command("backup", "Take one backup now and print its id") { source, context.Adopt, json };
+        var command = new Command("backup", "Take one backup now and print its id") { source, context.Adopt, json, MarkCommand.Create(context) };
         return context.Does(command, async (session, parse, cancellationToken) =>
         {
             var entries = Chosen(session.Sources, parse.GetRequiredValue(source));

@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Recovery.Marks;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -12,8 +13,12 @@ internal sealed record CheckDocument(CheckVerdict Verdict, IReadOnlyList<CheckDo
 /// <summary>One sealed backup.</summary>
 internal sealed record BackupSummary(string Source, string Id, DateTimeOffset Began, DateTimeOffset Ended, long ContentBytes, long StoredBytes, int Objects)
 {
-    /// <summary><c>sealed</c>: it exists whole; <c>verified</c>: it was read back and was sound.</summary>
-    public string State => VerifiedAt is null ? "sealed" : "verified";
+    /// <summary><c>sealed</c>: it exists whole; <c>verified</c>: it was read back and was sound; <c>drilled</c>: a drill restored it and
+    /// a server ran on it.</summary>
+    public string State => DrilledAt is not null ? "drilled" : VerifiedAt is null ? "sealed" : "verified";
+
+    /// <summary>When a drill last restored it and found it as it should be.</summary>
+    public DateTimeOffset? DrilledAt { get; init; }
 
     /// <summary>When it was last read back and found sound.</summary>
     public DateTimeOffset? VerifiedAt { get; init; }
@@ -53,11 +58,15 @@ internal sealed record BackupDocument(IReadOnlyList<BackupSummary> Backups, IRea
 }
 
 /// <summary>What <c>list --json</c> prints.</summary>
-internal sealed record ListDocument(IReadOnlyList<ListDocument.Listing> Sources)
+internal sealed record ListDocument(IReadOnlyList<ListDocument.Listing> Sources, IReadOnlyList<RecoveryMark> Marks)
 {
-    public static Listing Of(SourceListing listing) => new(
+    public static Listing Of(SourceListing listing, IReadOnlyDictionary<(string Source, string Backup), DateTimeOffset>? drilled = null) => new(
         listing.Source,
-        [.. listing.Backups.Select(backup => BackupSummary.Of(backup) with { Kept = listing.Kept?.GetValueOrDefault(backup.Id.ToString()) })],
+        [.. listing.Backups.Select(backup => BackupSummary.Of(backup) with
+        {
+            Kept = listing.Kept?.GetValueOrDefault(backup.Id.ToString()),
+            DrilledAt = drilled is not null && drilled.TryGetValue((listing.Source, backup.Id.ToString()), out var at) ? at : null,
+        })],
         listing.Damaged.ToDictionary(damaged => damaged.Id.ToString(), damaged => damaged.Reason),
         listing.Log);
 

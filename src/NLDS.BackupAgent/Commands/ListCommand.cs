@@ -1,6 +1,8 @@
 using System.CommandLine;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Output;
+using NLDS.BackupAgent.Recovery.Drills;
+using NLDS.BackupAgent.Recovery.Marks;
 using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 
@@ -24,13 +26,20 @@ internal static class ListCommand
                 listings.Add(await WithReasonsAsync(session, entry, await entry.Source.ListAsync(cancellationToken), cancellationToken));
             }
 
+            var drilled = session.Services.GetService<DrillReports>() is { } reports ? DrillHistory.Proven(await reports.ReadAsync(cancellationToken)) : null;
+            IReadOnlyList<RecoveryMark> known = parse.GetValue(source) is null && session.Services.GetService<RecoveryMarks>() is { } marks ? await marks.ListAsync(cancellationToken) : [];
             if (parse.GetValue(json))
             {
-                session.Out.WriteLine(Report.Json(new ListDocument([.. listings.Select(ListDocument.Of)])));
+                session.Out.WriteLine(Report.Json(new ListDocument([.. listings.Select(listing => ListDocument.Of(listing, drilled))], known)));
                 return ExitCode.Done;
             }
 
-            Print([.. listings.Select(ListDocument.Of)], session.Out, session.Time.GetUtcNow());
+            Print([.. listings.Select(listing => ListDocument.Of(listing, drilled))], session.Out, session.Time.GetUtcNow());
+            foreach (var mark in known)
+            {
+                session.Out.WriteLine($"mark:{mark.Name} of {Sizes.Time(mark.MarkedAt)}: {string.Join(", ", mark.Places.Select(place => $"{place.Key} {place.Value.To ?? place.Value.Backup}"))}; within {Sizes.Duration(TimeSpan.FromSeconds(mark.SkewSeconds))}.");
+            }
+
             return ExitCode.Done;
         });
     }

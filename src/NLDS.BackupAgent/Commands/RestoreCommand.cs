@@ -1,6 +1,7 @@
 using System.CommandLine;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Output;
+using NLDS.BackupAgent.Recovery.Marks;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Telemetry;
 
@@ -24,7 +25,7 @@ internal static class RestoreCommand
     {
         var (source, syntax) = (feature.Source!, feature.Restore!);
         var directory = new Option<string?>("--target-directory") { Description = "Where to restore to; must be empty or absent", HelpName = "DIR" };
-        var to = new Option<string?>("--to") { Description = "latest (the default), a time in ISO 8601 with an offset, or what else the source knows", HelpName = "TARGET" };
+        var to = new Option<string?>("--to") { Description = "latest (the default), a time in ISO 8601 with an offset, mark:NAME, or what else the source knows", HelpName = "TARGET" };
         var backup = new Option<string?>("--backup") { Description = "The backup to begin from; the best one for the target unless said", HelpName = "ID" };
         var plan = new Option<bool>("--plan") { Description = "Say what would be done, and do nothing" };
         var json = CommandContext.JsonOption();
@@ -43,7 +44,7 @@ internal static class RestoreCommand
             command.Add(option);
         }
 
-        return context.Does(command, (session, parse, cancellationToken) =>
+        return context.Does(command, async (session, parse, cancellationToken) =>
         {
             var request = new RestoreRequest
             {
@@ -55,12 +56,17 @@ internal static class RestoreCommand
                     .Concat(flags.Where(flag => parse.GetValue(flag.Value)).Select(flag => KeyValuePair.Create(flag.Key, (IReadOnlyList<string>)[])))
                     .ToDictionary(),
             };
-            if (syntax.IsToDirectory && BootstrapVerbs.Choose(parse, ifEmpty, asCopy, atNextStart, withdraw) is { } chosen)
+            if (session.Services.GetService<RecoveryMarks>() is { } marks)
             {
-                return BootstrapVerbs.RunAsync(session, source, chosen, request with { TakesPlace = !parse.GetValue(asCopy) }, parse.GetValue(plan), parse.GetValue(json), cancellationToken);
+                request = await marks.ResolveAsync(request, source, cancellationToken);
             }
 
-            return RestoreAsync(session, source, request, parse.GetValue(plan), parse.GetValue(json), cancellationToken);
+            if (syntax.IsToDirectory && BootstrapVerbs.Choose(parse, ifEmpty, asCopy, atNextStart, withdraw) is { } chosen)
+            {
+                return await BootstrapVerbs.RunAsync(session, source, chosen, request with { TakesPlace = !parse.GetValue(asCopy) }, parse.GetValue(plan), parse.GetValue(json), cancellationToken);
+            }
+
+            return await RestoreAsync(session, source, request, parse.GetValue(plan), parse.GetValue(json), cancellationToken);
         });
     }
 

@@ -24,10 +24,12 @@ internal sealed class AgentConfiguration
 
     public bool IsEnabled(Feature feature) => OptionPath.IsEnabled(options[feature.Section]);
 
-    /// <summary>The schedules of the enabled sources.</summary>
+    /// <summary>The schedules of the enabled sources. A job for all sources together is kept by the first one.</summary>
     public IReadOnlyList<JobSchedule> Schedules() =>
         [.. Features.Sources.Where(IsEnabled).SelectMany(source => Features.ForEverySource.Prepend(source)
-            .SelectMany(feature => JobSchedule.Of(feature, options[feature.Section], source.Source!)))];
+            .SelectMany(feature => JobSchedule.Of(feature, options[feature.Section], source.Source!))),
+            .. Features.Sources.Where(IsEnabled).Take(1).SelectMany(first => Features.WithJob.Where(IsEnabled)
+                .SelectMany(feature => JobSchedule.Of(feature, options[feature.Section], first.Source!)))];
 
     /// <param name="around">Where to look.</param>
     /// <param name="configFile">What <c>--config</c> names, or null.</param>

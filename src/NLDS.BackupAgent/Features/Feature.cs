@@ -13,6 +13,9 @@ internal sealed record Feature(string Section, Type Options, Action<IServiceColl
 
     public IReadOnlyList<ScheduleKeys> Schedules { get; init; } = [];
 
+    /// <summary>Its schedule is of one job for all sources together, rather than of one for each.</summary>
+    public bool HasOneJob { get; init; }
+
     /// <summary>Null when nothing can be restored from it.</summary>
     public RestoreSyntax? Restore { get; init; }
 }

@@ -16,7 +16,10 @@ internal sealed class FeatureList
     public IEnumerable<Feature> Sources => features.Where(feature => feature.Source is not null);
 
     /// <summary>The features that have a job for every source.</summary>
-    public IEnumerable<Feature> ForEverySource => features.Where(feature => feature.Source is null && feature.Schedules.Count > 0);
+    public IEnumerable<Feature> ForEverySource => features.Where(feature => feature.Source is null && !feature.HasOneJob && feature.Schedules.Count > 0);
+
+    /// <summary>The features that have a job of their own, for all sources together.</summary>
+    public IEnumerable<Feature> WithJob => features.Where(feature => feature.HasOneJob);
 
     /// <param name="section">The section's name.</param>
     /// <param name="add">Registers the services.</param>
@@ -24,6 +27,13 @@ internal sealed class FeatureList
     public FeatureList Add<TOptions>(string section, Action<IServiceCollection, IConfiguration> add, ScheduleKeys? everySource = null)
     {
         features.Add(new Feature(section, typeof(TOptions), add) { Schedules = everySource is null ? [] : [everySource] });
+        return this;
+    }
+
+    /// <summary>Adds a feature that has one job, for all sources together.</summary>
+    public FeatureList AddWithJob<TOptions>(string section, Action<IServiceCollection, IConfiguration> add, ScheduleKeys job)
+    {
+        features.Add(new Feature(section, typeof(TOptions), add) { Schedules = [job], HasOneJob = true });
         return this;
     }
 

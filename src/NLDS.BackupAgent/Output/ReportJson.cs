@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Health;
+using NLDS.BackupAgent.Recovery.Marks;
 
 namespace NLDS.BackupAgent.Output;
 
@@ -17,6 +18,8 @@ namespace NLDS.BackupAgent.Output;
 [JsonSerializable(typeof(RestoreDocument))]
 [JsonSerializable(typeof(PruneDocument))]
 [JsonSerializable(typeof(BootstrapDocument))]
+[JsonSerializable(typeof(DrillDocument))]
+[JsonSerializable(typeof(RecoveryMark))]
 [JsonSerializable(typeof(VersionDocument))]
 [JsonSerializable(typeof(StatusDocument))]
 [JsonSerializable(typeof(HealthDocument))]

@@ -9,6 +9,8 @@ internal enum JobKind
     Backup,
     Verify,
     Prune,
+    Drill,
+    Mark,
 }
 
 /// <summary>
@@ -20,7 +22,11 @@ internal enum JobKind
 /// <param name="Schedule">When it runs by itself; null for work that runs only when it is needed.</param>
 /// <param name="RunAsync">One run. An exception is a failed run; its message is what people read.</param>
 internal sealed record Job(
-    string Name, SourceEntry Entry, JobKind Kind, JobSchedule? Schedule, Func<IProgress<TransferProgress>, CancellationToken, Task<JobResult>> RunAsync);
+    string Name, SourceEntry Entry, JobKind Kind, JobSchedule? Schedule, Func<IProgress<TransferProgress>, CancellationToken, Task<JobResult>> RunAsync)
+{
+    /// <summary>Why there is no run to be had on this machine, or null. Such a run is neither begun nor failed: it is said.</summary>
+    public Func<CancellationToken, Task<string?>>? FindObstacleAsync { get; init; }
+}
 
 /// <summary>What a run that succeeded brought about.</summary>
 /// <param name="Summary">In words, for the log: <c>sealed backup 20261123_020000: …</c>.</param>

@@ -38,6 +38,16 @@ internal sealed partial class JobRunner(JobLedger ledger, JournalKeeper journal,
                 hold = answer.Hold;
             }
 
+            if (job.FindObstacleAsync is { } look && await look(cancellationToken) is { } obstacle)
+            {
+                ledger.Withdraw(job);
+                await using (hold)
+                {
+                    LogCannot(job.Name, obstacle);
+                    return;
+                }
+            }
+
             LogBegin(job.Name, reason);
             await journal.BeginAsync(job, cancellationToken);
             var result = await AgentTraces.SpanAsync(
@@ -79,6 +89,9 @@ internal sealed partial class JobRunner(JobLedger ledger, JournalKeeper journal,
 
     [LoggerMessage(LogLevel.Debug, "{Job} is left to the agent that has the lease. {Refusal}")]
     private partial void LogLeft(string job, string refusal);
+
+    [LoggerMessage(LogLevel.Warning, "{Job} cannot be done on this machine and was not begun. {Obstacle}")]
+    private partial void LogCannot(string job, string obstacle);
 
     [LoggerMessage(LogLevel.Error, "{Job} failed: {Message}")]
     private partial void LogFailed(Exception? exception, string job, string message);

@@ -24,7 +24,7 @@ internal sealed record JobSchedule(string Source, string Job, JobKind Kind, Cron
             if (OptionPath.Read(options, keys.Cron) is string { Length: > 0 } cron)
             {
                 var zone = TimeZoneName(keys, options) is { } name ? TimeZoneInfo.FindSystemTimeZoneById(name) : TimeZoneInfo.Utc;
-                yield return new JobSchedule(source, feature.Source is null ? $"{source}-{keys.Job}" : keys.Job, keys.Kind, new CronExpression(cron, zone));
+                yield return new JobSchedule(source, feature.Source is null && !feature.HasOneJob ? $"{source}-{keys.Job}" : keys.Job, keys.Kind, new CronExpression(cron, zone));
             }
         }
     }

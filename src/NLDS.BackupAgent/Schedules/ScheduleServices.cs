@@ -20,6 +20,7 @@ internal static class ScheduleServices
         services.AddSingleton<VerifyJobs>();
         services.AddHostedService<SnapshotWatch>();
         services.AddHostedService<VerifyWatch>();
+        services.AddHostedService<DrillWatch>();
         if (services.Any(service => service.ServiceType == typeof(PruneRequests)))
         {
             services.AddHostedService<PruneDesk>();
@@ -52,6 +53,8 @@ internal static class ScheduleServices
             .. provider.GetRequiredService<VerifyJobs>().All(),
             .. PruneJobs.Of(
                 sources, configuration.Schedules(), provider.GetServices<IRetainedSource>(), provider.GetRequiredService<Pruner>, provider.GetRequiredService<RetentionOptions>),
+            .. DrillJobs.Of(sources, configuration.Schedules(), provider),
+            .. MarkJobs.Of(sources, configuration.Schedules(), provider, provider.GetRequiredService<TimeProvider>()),
         ];
     }
 }

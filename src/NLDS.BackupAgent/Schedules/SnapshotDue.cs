@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Output;
 using NLDS.BackupAgent.Daemon;
 
 namespace NLDS.BackupAgent.Schedules;
@@ -15,6 +16,15 @@ internal sealed record SnapshotSituation
 
     /// <summary>Why the tail asks for a backup.</summary>
     public string? Needed { get; init; }
+
+    /// <summary>How long a restore would take now; null when nobody knows.</summary>
+    public TimeSpan? Forecast { get; init; }
+
+    /// <summary>How long it may take.</summary>
+    public TimeSpan? Objective { get; init; }
+
+    /// <summary>How old the newest backup must be before another is taken for the objective's sake; null for never.</summary>
+    public TimeSpan? EarlyEvery { get; init; }
 
     /// <summary>False while the source's tail does not stream: a backup whose log is not kept would not be restorable.</summary>
     public bool IsReachable { get; init; } = true;
@@ -49,6 +59,12 @@ internal static class SnapshotDue
         if (situation.Needed is { } needed && !(situation.Runs.LastSuccess > situation.Now - NeedAgain))
         {
             return needed;
+        }
+
+        // The log is what grows: with a newer backup there is less of it to replay.
+        if (situation is { Forecast: { } forecast, Objective: { } objective, EarlyEvery: { } every } && forecast > objective && situation.Now - newest >= every)
+        {
+            return $"a restore would take {Sizes.Duration(forecast)}, and the objective is {Sizes.Duration(objective)}";
         }
 
         return situation.LastDue is { } due && newest < due && situation.Now - due >= Punctual ? $"the one due at {due:u} is missing" : null;

@@ -1,5 +1,6 @@
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Recovery.Forecast;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 
@@ -10,7 +11,8 @@ namespace NLDS.BackupAgent.Schedules;
 /// one that failed, one that the log needs.
 /// </summary>
 internal sealed partial class SnapshotWatch(
-    SourceCatalog sources, JobLedger ledger, CatalogView catalog, JobRunner runner, TimeProvider time, ILogger<SnapshotWatch> logger) : BackgroundService
+    SourceCatalog sources, JobLedger ledger, CatalogView catalog, JobRunner runner, TimeProvider time, ILogger<SnapshotWatch> logger,
+    RestoreForecast? forecast = null) : BackgroundService
 {
     public static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
 
@@ -68,6 +70,9 @@ internal sealed partial class SnapshotWatch(
             NewestBegan = known.Newest is { } newest ? newest.UnchangedAt ?? newest.Id.Began : null,
             LastDue = job.Schedule?.Cron.GetPreviousValidTimeBefore(now),
             Needed = tail?.SnapshotNeeded,
+            Forecast = forecast?.For(job.Entry.Name, tail?.RestoreEstimate),
+            Objective = forecast?.Objective,
+            EarlyEvery = forecast?.EarlyEvery,
             IsReachable = tail?.IsStreaming ?? true,
             Runs = ledger[job],
         };

@@ -1,6 +1,8 @@
 using System.Diagnostics.Metrics;
 using NLDS.BackupAgent.Commands;
 using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Recovery.Drills;
+using NLDS.BackupAgent.Recovery.Forecast;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Schedules;
 
@@ -22,7 +24,7 @@ internal sealed class AgentMetrics
     private readonly Dictionary<Job, DateTimeOffset> firstDue = [];
     private readonly AsyncLocal<bool> firstScrape = new();
 
-    public AgentMetrics(IMeterFactory meters, SourceCatalog sources, JobLedger ledger, CatalogView catalog, TimeProvider time)
+    public AgentMetrics(IMeterFactory meters, SourceCatalog sources, JobLedger ledger, CatalogView catalog, TimeProvider time, DrillHistory? drills = null, RestoreForecast? forecast = null)
     {
         (this.sources, this.ledger, this.catalog, this.time) = (sources, ledger, catalog, time);
         var meter = meters.Create(MeterName);
@@ -45,7 +47,7 @@ internal sealed class AgentMetrics
         meter.CreateObservableGauge("backup_last_success_timestamp", () => PerSource(LastSuccess), null, "Unix time of the source's newest success; a durable log position counts.");
         meter.CreateObservableGauge("backup_recoverable_until_timestamp", () => PerSource(entry => Unix(RecoverableUntil(entry))), null, "Unix time of the newest moment that a restore would reach.");
         meter.CreateObservableGauge("backup_recovery_point_lag_seconds", () => PerSource(Lag), null, "How far behind now a restore would end.");
-        meter.CreateObservableGauge("backup_restore_estimate_seconds", () => PerTail(tail => tail.RestoreEstimate?.TotalSeconds), null, "How long a restore to the newest moment should take now.");
+        meter.CreateObservableGauge("backup_restore_estimate_seconds", () => PerSource(entry => (forecast is null ? entry.Continuous?.Status.RestoreEstimate : forecast.For(entry.Name, entry.Continuous?.Status.RestoreEstimate))?.TotalSeconds), null, "How long a restore to the newest moment should take now.");
         meter.CreateObservableCounter("backup_log_gaps_total", () => PerSource(Gaps), null, "Gaps in the log since the repository began.");
         meter.CreateObservableGauge("backup_log_last_gap_timestamp", () => PerSource(entry => Unix(catalog[entry.Name]?.Log?.Gaps.Max(gap => gap.RecordedAt))), null, "Unix time at which the newest gap in the log was recorded; absent while there is none.");
         meter.CreateObservableGauge("backup_log_room_bytes", () => PerTail(tail => (double?)tail.LogRoomBytes), null, "How much more of its log the server keeps for the agent before a gap; absent while it keeps everything.");
@@ -57,6 +59,12 @@ internal sealed class AgentMetrics
         meter.CreateObservableGauge("backup_size_bytes", () => PerSource(entry => (double?)catalog[entry.Name]?.Newest?.ContentBytes), null, "Content of the source's newest backup.");
         meter.CreateObservableGauge("backup_omissions", () => PerSource(entry => catalog[entry.Name]?.Newest?.Omissions.Count), null, "What the source's newest backup lacks although it should have it; 0 when it is whole.");
         meter.CreateObservableCounter("backup_stored_bytes_total", () => PerSource(entry => catalog[entry.Name]?.StoredBytes), null, "Stored size of the source's backups: those found at start and all since.");
+        if (drills is not null)
+        {
+            meter.CreateObservableGauge("dr_drill_last_success_timestamp", () => One(Unix(drills.LastPassed?.Ended)), null, "Unix time of the last drill that passed.");
+            meter.CreateObservableGauge("dr_drill_recovery_time_seconds", () => One(drills.Last?.RecoveryTimeSeconds), null, "How long the last drill's recovery took.");
+            meter.CreateObservableGauge("dr_drill_recovery_point_seconds", () => One(drills.Last?.RecoveryPointSeconds), null, "What a disaster at the last drill's beginning would have cost.");
+        }
     }
 
     /// <summary>
@@ -100,6 +108,8 @@ internal sealed class AgentMetrics
             return most;
         }
     }
+
+    private static Measurement<double>[] One(double? value) => value is { } known ? [new Measurement<double>(known)] : [];
 
     private List<Measurement<T>> PerJob<T>(Func<Job, T?> read)
         where T : struct => Measure(ledger.Jobs, read, "backup_job", job => job.Name);

@@ -12,11 +12,12 @@ public sealed class JobRunnerTests
     private readonly JobLedger ledger;
     private readonly JobRunner runner;
     private Func<Task<JobResult>> work = () => Task.FromResult(new JobResult("kept 30 of 31 backups"));
+    private string? obstacle;
 
     public JobRunnerTests()
     {
         var source = new FakeSource("postgres");
-        Job prune = new("postgres-prune", new SourceEntry("postgres", IsEnabled: true, source, source), JobKind.Prune, null, (_, _) => work());
+        Job prune = new("postgres-prune", new SourceEntry("postgres", IsEnabled: true, source, source), JobKind.Prune, null, (_, _) => work()) { FindObstacleAsync = _ => Task.FromResult(obstacle) };
         ledger = new JobLedger([prune], time);
         runner = new JobRunner(ledger, new JournalKeeper(ledger, time, NullLogger<JournalKeeper>.Instance), NullLogger<JobRunner>.Instance);
     }
@@ -48,6 +49,19 @@ public sealed class JobRunnerTests
 
         State.Failures.ShouldBe(1);
         State.LastError.ShouldBe("The object 'x' is damaged.");
+        State.RunningSince.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_run_that_this_machine_cannot_do_is_neither_begun_nor_failed()
+    {
+        obstacle = "There is no PostgreSQL 15 on this machine.";
+        work = () => throw new InvalidOperationException("begun");
+
+        await RunAsync();
+
+        (State.Failures ?? 0).ShouldBe(0);
+        State.Runs.ShouldBeEmpty();
         State.RunningSince.ShouldBeNull();
     }
 

@@ -36,6 +36,17 @@ public sealed class SnapshotDueTests
     }
 
     [Fact]
+    public void A_restore_that_would_take_too_long_makes_a_backup_due_a_few_times_a_day()
+    {
+        var slow = Healthy with { Forecast = TimeSpan.FromMinutes(16), Objective = TimeSpan.FromMinutes(15), EarlyEvery = TimeSpan.FromHours(6), Now = Due.AddHours(6) };
+
+        SnapshotDue.Reason(slow).ShouldNotBeNull().ShouldContain("the objective is");
+        SnapshotDue.Reason(slow with { Now = Due.AddHours(5) }).ShouldBeNull();
+        SnapshotDue.Reason(slow with { Forecast = TimeSpan.FromMinutes(15) }).ShouldBeNull();
+        SnapshotDue.Reason(slow with { EarlyEvery = null }).ShouldBeNull();
+    }
+
+    [Fact]
     public void Nothing_is_due_while_a_run_is_under_way() =>
         SnapshotDue.Reason(Healthy with { NewestBegan = null, Runs = new JobState { RunningSince = Due } }).ShouldBeNull();
 
