@@ -53,7 +53,10 @@ internal static class WalContinuity
         }
     }
 
-    /// <summary>A timeline begins where its parent has come to, and the parent's log goes up to there: a tail follows the child only when it has all of the parent.</summary>
+    /// <summary>
+    /// A timeline begins where its parent has come to, and the parent's log goes up to there: a tail follows the child only when it has all of the parent, and from
+    /// the child's first segment on.
+    /// </summary>
     public static IEnumerable<WalFault> BeforeTimeline(LogInventory inventory, TimelineHistory history, WalSegmentSize size)
     {
         if (history.Ancestors is not [.., var switched])
@@ -71,11 +74,19 @@ internal static class WalContinuity
                 parent, end.Value, history.Start.Value, $"is missing from the repository, where timeline {history.Timeline} follows {switched.Timeline}");
         }
 
+        var childStart = size.RoundDown(history.Start).Value;
+        if (end is not null && begins > history.Start.Value && !inventory.Pruned.Explains(child, childStart, begins.Value)
+            && !inventory.Gaps.Any(g => g.Lineage == child && g.Start <= history.Start.Value && g.End >= begins))
+        {
+            yield return WalFault.Missing(
+                child, childStart, begins.Value, $"is missing from the repository, where timeline {history.Timeline} follows {switched.Timeline}");
+        }
+
         // Nothing was removed at a joint where the child's first segment is there and the parent reaches into it.
-        bool IsPruned(ulong parentEnd, ulong childStart)
+        bool IsPruned(ulong parentEnd, ulong childBegins)
         {
             var first = size.RoundDown(history.Start).Value;
-            return (parentEnd < first || childStart > first) && PrunedWal.ExplainsJoint(inventory.Pruned, parent, child, first, parentEnd, childStart);
+            return (parentEnd < first || childBegins > first) && PrunedWal.ExplainsJoint(inventory.Pruned, parent, child, first, parentEnd, childBegins);
         }
     }
 }

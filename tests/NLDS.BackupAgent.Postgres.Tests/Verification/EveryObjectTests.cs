@@ -167,7 +167,7 @@ public abstract partial class EveryObjectTests(FullRepository repository)
                 var said = await VerifyAsync(store);
                 if (!said.Any(finding => Names(finding, entry.Key)))
                 {
-                    unnamed.Add($"{entry.Key} {damage.How}: {string.Join(" | ", said)}");
+                    unnamed.Add($"{entry.Key} {damage.How}: {string.Join(" | ", said)}; there are {string.Join(", ", (await repository.Store.ListAsync("postgres/wal/tail/")).Select(o => o.Key.Name))}");
                 }
             }
         }
@@ -241,14 +241,24 @@ public abstract partial class EveryObjectTests(FullRepository repository)
 
     /// <summary>
     /// The log's first segments, which no base backup needs; and what another object holds too: the second one of a range, as the change to encryption leaves it, and a chunk whose
-    /// bytes came again in a larger one. A repository without them is whole.
+    /// bytes came again in others. A repository without them is whole.
     /// </summary>
     private bool IsUnneeded(string key, List<ObjectInfo> all) => RangeOf(new ObjectKey(key)) is { } range
-        && (range.End <= repository.NeededFrom || all.Any(o => o.Key.Value != key && Holds(o.Key, new ObjectKey(key).Name[..8], range)));
+        && (range.End <= repository.NeededFrom || IsHeld(range, all.Where(o => o.Key.Value != key && IsPieceOf(o.Key, new ObjectKey(key).Name[..8])).Select(o => RangeOf(o.Key))));
 
-    private static bool Holds(ObjectKey piece, string lineage, LogRange range) =>
-        !piece.Name.EndsWith(".json", StringComparison.Ordinal) && piece.Name.StartsWith(lineage, StringComparison.Ordinal)
-        && RangeOf(piece) is { } held && held.Start <= range.Start && range.End <= held.End;
+    private static bool IsPieceOf(ObjectKey key, string lineage) =>
+        !key.Name.EndsWith(".json", StringComparison.Ordinal) && key.Name.StartsWith(lineage, StringComparison.Ordinal);
+
+    private static bool IsHeld(LogRange range, IEnumerable<LogRange?> others)
+    {
+        var reached = range.Start;
+        foreach (var other in others.OfType<LogRange>().OrderBy(held => held.Start))
+        {
+            reached = other.Start <= reached && other.End > reached ? other.End : reached;
+        }
+
+        return reached >= range.End;
+    }
 
     private static string KindOf(ObjectKey key) => Numbers().Replace(key.Value, "#");
 

@@ -124,7 +124,7 @@ public sealed class BackupSessionTests
         await using (var session = await bench.Repository.BeginBackupAsync(BackupBench.Folders, None))
         {
             await BackupBench.PutObjectsAsync(session);
-            store.FailCall(1, Fault.LostAnswer);
+            store.FailCall(3, Fault.LostAnswer);
             await Should.ThrowAsync<ObjectStoreException>(() => session.SealAsync(BackupBench.Details, None));
         }
 
