@@ -3,7 +3,7 @@ using System.Globalization;
 namespace NLDS.BackupAgent.Repository.Tests.Simulation;
 
 /// <summary>
-/// The nine invariants of the repository through thousands of steps of everything at once. Longer, or from other seeds:
+/// The nine invariants of the repository through everything at once. Longer, or from other seeds:
 /// <c>SIMULATION_SEEDS=100-140 SIMULATION_STEPS=20000 dotnet test tests/NLDS.BackupAgent.Repository.Tests -c Release --filter FullyQualifiedName~Simulation</c>.
 /// </summary>
 public sealed class SimulationTests(ITestOutputHelper output)
