@@ -12,6 +12,9 @@ public sealed class StandingRequests(BackupRepository repository, TimeProvider c
     /// <summary>Older ones are nobody's business any more.</summary>
     private const int Remembered = 20;
 
+    /// <summary>Ids of requests so far apart order as the requests do.</summary>
+    private static readonly TimeSpan IdPrecision = TimeSpan.FromMilliseconds(1);
+
     private const string Suffix = ".json";
     private const string Begun = ".begun.json";
     private const string Ended = ".ended.json";
@@ -21,10 +24,10 @@ public sealed class StandingRequests(BackupRepository repository, TimeProvider c
     public async Task<(StandingRequest Request, RestorePlan Plan)> RequestAsync(IDirectorySource source, RestoreRequest wanted, string by, CancellationToken cancellationToken)
     {
         var plan = await source.PlanRestoreAsync(wanted with { TargetDirectory = null, HasTarget = false }, cancellationToken);
-        var now = clock.GetUtcNow();
+        var now = await AfterNewestAsync(source.Name, cancellationToken);
         var request = new StandingRequest
         {
-            Id = string.Create(CultureInfo.InvariantCulture, $"{now.UtcDateTime:yyyyMMdd_HHmmss}_{RandomNumberGenerator.GetHexString(8, lowercase: true)}"),
+            Id = string.Create(CultureInfo.InvariantCulture, $"{now.UtcDateTime:yyyyMMdd_HHmmss_fff}_{RandomNumberGenerator.GetHexString(8, lowercase: true)}"),
             Source = source.Name,
             To = wanted.To,
             Backup = wanted.BackupId,
@@ -74,6 +77,15 @@ public sealed class StandingRequests(BackupRepository repository, TimeProvider c
         return await folder.PutAsync(request.Id + Ended, ended, RecoveryJson.Default.EndedRequest, cancellationToken)
             ? ended
             : await folder.FindAsync(request.Id + Ended, RecoveryJson.Default.EndedRequest, cancellationToken) ?? ended;
+    }
+
+    /// <summary>Now; or a moment after the newest request, if two come at once or a clock was set back: what was asked for last must count.</summary>
+    private async Task<DateTimeOffset> AfterNewestAsync(string source, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        return await FindNewestAsync(source, cancellationToken) is { } newest && newest.Request.RequestedAt >= now - IdPrecision
+            ? newest.Request.RequestedAt + IdPrecision
+            : now;
     }
 
     private static async Task ForgetAsync(DocumentFolder folder, CancellationToken cancellationToken)

@@ -31,7 +31,7 @@ internal sealed class PostgresBench : IAsyncDisposable
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     /// <param name="server">What to tail; null where only a start is prepared.</param>
-    public static PostgresBench For(PostgresServer? server, IObjectStore store, string instance = "postgres-0", int keepAside = 2, AdoptionConsent? consent = null)
+    public static PostgresBench For(PostgresServer? server, IObjectStore store, string instance = "postgres-0", int keepAside = 2, AdoptionConsent? consent = null, TimeProvider? clock = null)
     {
         var settings = new Dictionary<string, string?>
         {
@@ -44,7 +44,7 @@ internal sealed class PostgresBench : IAsyncDisposable
             ["Recovery:KeepAside"] = $"{keepAside}",
         };
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
-        var services = new ServiceCollection().AddLogging().AddSingleton(TimeProvider.System).AddSingleton(store);
+        var services = new ServiceCollection().AddLogging().AddSingleton(clock ?? TimeProvider.System).AddSingleton(store);
         services.AddSingleton(AgentIdentity.OfThisProcess(instance)).AddSingleton(consent ?? AdoptionConsent.None);
         services.AddRepository(configuration).AddRetention(configuration).AddPostgres(configuration).AddRecovery(configuration);
         return new PostgresBench(services.BuildServiceProvider());

@@ -145,6 +145,21 @@ public sealed class RequestTests(ProtectedCluster cluster) : IClassFixture<Prote
     }
 
     [Fact]
+    public async Task What_was_requested_last_counts_when_the_clock_stands_and_when_it_is_set_back()
+    {
+        var store = cluster.Store();
+        var now = TimeProvider.System.GetUtcNow();
+        foreach (var minutes in (int[])[0, 0, 0, 0, -60, -60])
+        {
+            await using var bench = PostgresBench.For(null, store, clock: new ManualClock(now.AddMinutes(minutes)));
+
+            var last = await bench.RequestAsync(cluster.Middle);
+
+            (await bench.Requests.FindNewestAsync("postgres", Token)).ShouldNotBeNull().Request.Id.ShouldBe(last.Id);
+        }
+    }
+
+    [Fact]
     public async Task A_request_that_another_instance_has_begun_is_not_carried_out_here()
     {
         using var directory = new TemporaryDirectory();
