@@ -388,7 +388,7 @@ internal sealed class Simulation : IAsyncDisposable
             await (agent?.EndTailAsync() ?? Task.CompletedTask);
         }
 
-        truth.LoseSlot();
+        truth.LoseSlot(store.DurableFrom(truth.Acknowledged));
     }
 
     /// <summary>One agent does not reach the store for a while; the other one may take over, when the first has fallen silent for long enough.</summary>
@@ -396,17 +396,22 @@ internal sealed class Simulation : IAsyncDisposable
     {
         agent.Store.IsCutOff = true;
         var other = agents.FirstOrDefault(a => a is not null && a != agent);
-        for (var seconds = random.Next(5, 50); seconds > 0; seconds--)
+        try
         {
-            Tick();
-            await Task.Yield();
-            if (seconds % 3 == 0 && other is { HasLease: false })
+            for (var seconds = random.Next(5, 50); seconds > 0; seconds--)
             {
-                await other.TryTakeLeaseAsync();
+                Tick();
+                await Task.Yield();
+                if (seconds % 3 == 0 && other is { HasLease: false })
+                {
+                    await other.TryTakeLeaseAsync();
+                }
             }
         }
-
-        agent.Store.IsCutOff = false;
+        finally
+        {
+            agent.Store.IsCutOff = false;
+        }
 
         // Until each knows where it stands: whoever has the lease has renewed it, whoever lost it has seen that.
         for (var tries = 0; tries < 20_000 && !agents.All(a => a?.KnowsWhereItStands ?? true); tries++)

@@ -22,7 +22,7 @@ internal sealed class Truth(int seed)
     /// <summary>The server has its log from here on: a slot keeps whole segments.</summary>
     public ulong ServerHas { get; private set; }
 
-    /// <summary>What the server threw away before anybody had acknowledged it.</summary>
+    /// <summary>What the server threw away before it was durable anywhere else.</summary>
     public List<LogRange> Lost { get; } = [];
 
     /// <summary>Backups that somebody was told are held, and nobody has asked to release.</summary>
@@ -65,11 +65,12 @@ internal sealed class Truth(int seed)
     /// <summary>The server keeps its log from the segment of what was acknowledged on.</summary>
     public void Forget() => ServerHas = Math.Max(ServerHas, Acknowledged - (Acknowledged % SegmentBytes));
 
-    /// <summary>The slot went: what was not acknowledged is gone with it, and the server's log goes on in a new segment.</summary>
-    public void LoseSlot()
+    /// <summary>The slot went: what was not durable is gone with it, and the server's log goes on in a new segment.</summary>
+    /// <param name="durable">How far the store has it; a put whose answer was lost makes durable what nobody acknowledged.</param>
+    public void LoseSlot(ulong durable)
     {
         var next = ((Written / SegmentBytes) + 1) * SegmentBytes;
-        Lost.Add(new LogRange(Acknowledged, next));
+        Lost.Add(new LogRange(Math.Max(Acknowledged, durable), next));
         Written = ServerHas = next;
     }
 }

@@ -125,6 +125,15 @@ internal sealed class WatchedStore(SimulatedClock clock, Truth truth, Repository
         }
     }
 
+    /// <summary>How far the log lies in the store without a hole, whatever anybody was told of it.</summary>
+    public ulong DurableFrom(ulong position)
+    {
+        lock (gate)
+        {
+            return LogCover.Find(pieces.Values, Truth.Lineage, position).End;
+        }
+    }
+
     /// <summary>The position that a writer says is durable, judged at the moment at which it says so.</summary>
     public void Acknowledge(ulong start, ulong position, ulong received, ulong before)
     {
@@ -132,7 +141,7 @@ internal sealed class WatchedStore(SimulatedClock clock, Truth truth, Repository
         {
             Check(position >= before, 5, $"the acknowledged position went back from {before} to {position}");
             Check(position <= received && position <= truth.Written, 5, $"{position} was acknowledged, and only {received} received");
-            var end = LogCover.Find(pieces.Values, Truth.Lineage, start).End;
+            var end = ReachFrom(start);
             Check(end >= position, 5, $"{position} was acknowledged, and from {start} on only what lies before {end} is durable");
             truth.Acknowledged = Math.Max(truth.Acknowledged, position);
         }
@@ -375,20 +384,8 @@ internal sealed class WatchedStore(SimulatedClock clock, Truth truth, Repository
     /// </summary>
     private void JudgeLog(string why)
     {
-        ulong position = 0;
-        while (position < truth.Acknowledged)
-        {
-            var end = LogCover.Find(pieces.Values, Truth.Lineage, position).End;
-            var hole = holes.Where(h => h.Start <= end && end < h.End).Select(h => (ulong?)h.End).Max();
-            if (end == position && hole is null)
-            {
-                Check(false, 5, $"{why}: what was acknowledged at {position} is gone, and nothing tells why");
-                break;
-            }
-
-            position = Math.Max(end, hole ?? 0);
-        }
-
+        var reach = ReachFrom(0);
+        Check(reach >= truth.Acknowledged, 5, $"{why}: what was acknowledged at {reach} is gone, and nothing tells why");
         foreach (var backup in backups.Values)
         {
             JudgeLogOf(backup, why);
@@ -398,6 +395,21 @@ internal sealed class WatchedStore(SimulatedClock clock, Truth truth, Repository
         {
             var needed = Math.Min(truth.Acknowledged, truth.Lost.Where(l => l.End > running.Start).Select(l => (ulong?)l.Start).Min() ?? ulong.MaxValue);
             Check(LogCover.Find(pieces.Values, Truth.Lineage, running.Start).End >= needed, 7, $"{why}: the running backup {running.Session.Id} needs the log from {running.Start} on");
+        }
+    }
+
+    /// <summary>How far every byte is there, or recorded as a gap, or as removed by retention.</summary>
+    private ulong ReachFrom(ulong position)
+    {
+        while (true)
+        {
+            var end = LogCover.Find(pieces.Values, Truth.Lineage, position).End;
+            if (holes.Where(h => h.Start <= end && end < h.End).Select(h => (ulong?)h.End).Max() is not { } next)
+            {
+                return end;
+            }
+
+            position = next;
         }
     }
 
