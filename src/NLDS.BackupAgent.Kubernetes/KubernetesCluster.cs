@@ -32,13 +32,43 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
     }
 
     /// <summary>A pod at one moment.</summary>
-    public sealed record Pod(string Name, string Phase, bool IsReady, int Restarts, string Uid);
+    /// <param name="Phase">As the server says, or <c>Terminating</c>.</param>
+    public sealed record Pod(string Name, string Phase, bool IsReady, int Restarts, string Uid)
+    {
+        /// <summary>Those that come before the others first.</summary>
+        public IReadOnlyList<Container> Containers { get; init; } = [];
+
+        /// <summary>What makes it again when it is gone: <c>ReplicaSet/nlds-api-6d46cfc94d</c>; null when nothing does.</summary>
+        public string? Owner { get; init; }
+
+        public string? Node { get; init; }
+
+        /// <summary>Why no node takes it; null when one has.</summary>
+        public string? Unscheduled { get; init; }
+
+        /// <summary>Since when it is not ready; null when it is, or never was looked at.</summary>
+        public DateTimeOffset? UnreadySince { get; init; }
+    }
+
+    /// <summary>One of a pod's containers at one moment.</summary>
+    /// <param name="IsInit">It comes before the others.</param>
+    /// <param name="State">What it does: <c>running</c>, <c>waiting: CrashLoopBackOff</c>, <c>ended with 1 (Error)</c>.</param>
+    /// <param name="Waits">The reason for which it waits, in the server's word; null when it does not.</param>
+    /// <param name="LastEnd">How it ended before its last start; null when it never did.</param>
+    public sealed record Container(string Name, bool IsInit, bool IsReady, int Restarts, string State, string? Waits, string? LastEnd);
 
     /// <summary>Something that a controller told.</summary>
     public sealed record Told(string Type, string Reason, string About, string Message);
 
     /// <summary>How many pods a workload should have and has.</summary>
-    public sealed record Workload(int Wanted, int Ready, bool IsRolledOut);
+    public sealed record Workload(int Wanted, int Ready, bool IsRolledOut)
+    {
+        /// <summary>All pods that it has, those on their way out too.</summary>
+        public int Pods { get; init; }
+
+        /// <summary>The labels of its pods as kubectl takes them: <c>app=postgres</c>.</summary>
+        public string Selector { get; init; } = "";
+    }
 
     /// <summary>The labels of a namespace; null when there is none of this name.</summary>
     public Task<IReadOnlyDictionary<string, string>?> FindNamespaceAsync(string ns, CancellationToken cancellationToken) => AskAsync<IReadOnlyDictionary<string, string>?>(async () =>
@@ -133,13 +163,12 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
     public Task<IReadOnlyList<Pod>> ListPodsAsync(string ns, string selector, CancellationToken cancellationToken) => AskAsync<IReadOnlyList<Pod>>(async () =>
     {
         var list = await Api.GetObjectAsync($"api/v1/namespaces/{ns}/pods?limit=500{(selector.Length > 0 ? $"&labelSelector={Uri.EscapeDataString(selector)}" : "")}", cancellationToken);
-        return [.. list.Items("items").Select(p => new Pod(
-            p.Name(),
-            p.At("metadata", "deletionTimestamp") is null ? p.Text("status", "phase") ?? "Unknown" : "Terminating",
-            p.Items("status", "conditions").Any(c => c.Text("type") == "Ready" && c.Text("status") == "True"),
-            p.Items("status", "containerStatuses").Sum(c => Number(c, "restartCount")),
-            p.Text("metadata", "uid") ?? ""))];
+        return [.. list.Items("items").Select(ReadPod)];
     });
+
+    /// <returns>Null when there is none of this name.</returns>
+    public Task<Pod?> FindPodAsync(string ns, string name, CancellationToken cancellationToken) => AskAsync(async () =>
+        await Api.FindObjectAsync($"api/v1/namespaces/{ns}/pods/{Uri.EscapeDataString(name)}", cancellationToken) is { } found ? ReadPod(found) : null);
 
     /// <summary>Deletes a pod, and no other that has its name by now.</summary>
     public Task DeletePodAsync(string ns, Pod pod, CancellationToken cancellationToken) => AskAsync(() => Api.WriteAsync(
@@ -150,8 +179,12 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
         cancellationToken));
 
     /// <summary>The end of what a pod has written.</summary>
-    public Task<string> ReadLogAsync(string ns, string pod, int lines, CancellationToken cancellationToken) => AskAsync(() =>
-        Api.GetTextAsync($"api/v1/namespaces/{ns}/pods/{pod}/log?tailLines={lines.ToString(CultureInfo.InvariantCulture)}&limitBytes=1048576", cancellationToken));
+    /// <param name="container">Which of its containers; may be null where it has one.</param>
+    /// <param name="previous">What it wrote before its last restart.</param>
+    public Task<string> ReadLogAsync(string ns, string pod, string? container, bool previous, int lines, CancellationToken cancellationToken) => AskAsync(() => Api.GetTextAsync(
+        $"api/v1/namespaces/{ns}/pods/{pod}/log?tailLines={lines.ToString(CultureInfo.InvariantCulture)}&limitBytes=1048576"
+        + (container is null ? "" : $"&container={Uri.EscapeDataString(container)}") + (previous ? "&previous=true" : ""),
+        cancellationToken));
 
     public Task<IReadOnlyList<Told>> ListEventsAsync(string ns, CancellationToken cancellationToken) => AskAsync<IReadOnlyList<Told>>(async () =>
     {
@@ -159,6 +192,16 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
         return [.. list.Items("items").Select(e => new Told(
             e.Text("type") ?? "", e.Text("reason") ?? "", $"{e.Text("involvedObject", "kind")}/{e.Text("involvedObject", "name")}", e.Text("message") ?? ""))];
     });
+
+    /// <summary>Looks for the way to the cluster anew: another one may stand where it leads.</summary>
+    public void Reconnect()
+    {
+        lock (gate)
+        {
+            api?.Dispose();
+            api = null;
+        }
+    }
 
     public void Dispose() => api?.Dispose();
 
@@ -174,8 +217,50 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
         var isSeen = Number(found, "status", "observedGeneration") >= Number(found, "metadata", "generation");
         var isStateful = found.Text("kind") == "StatefulSet";
         var isUpdated = isStateful ? wanted == 0 || found.Text("status", "updateRevision") == found.Text("status", "currentRevision") : updated == wanted;
-        return new Workload(wanted, ready, isSeen && isUpdated && replicas == wanted && ready == wanted);
+        return new Workload(wanted, ready, isSeen && isUpdated && replicas == wanted && ready == wanted)
+        {
+            Pods = replicas,
+            Selector = string.Join(',', (found.At("spec", "selector", "matchLabels") as JsonObject ?? []).Select(label => $"{label.Key}={label.Value}")),
+        };
     }
+
+    private static Pod ReadPod(JsonObject found)
+    {
+        var ready = found.Items("status", "conditions").FirstOrDefault(c => c.Text("type") == "Ready");
+        var owner = found.Items("metadata", "ownerReferences").FirstOrDefault(o => o.IsTrue("controller"));
+        List<Container> containers =
+        [
+            .. found.Items("status", "initContainerStatuses").Select(c => ReadContainer(c, isInit: true)),
+            .. found.Items("status", "containerStatuses").Select(c => ReadContainer(c, isInit: false)),
+        ];
+        return new Pod(
+            found.Name(),
+            found.At("metadata", "deletionTimestamp") is null ? found.Text("status", "phase") ?? "Unknown" : "Terminating",
+            ready.Text("status") == "True",
+            containers.Where(c => !c.IsInit).Sum(c => c.Restarts),
+            found.Text("metadata", "uid") ?? "")
+        {
+            Containers = containers,
+            Owner = owner is null ? null : $"{owner.Text("kind")}/{owner.Text("name")}",
+            Node = found.Text("spec", "nodeName"),
+            Unscheduled = found.Items("status", "conditions").FirstOrDefault(c => c.Text("type") == "PodScheduled" && c.Text("status") == "False").Text("message"),
+            UnreadySince = ready is not null && ready.Text("status") != "True"
+                && DateTimeOffset.TryParse(ready.Text("lastTransitionTime"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var since) ? since : null,
+        };
+    }
+
+    private static Container ReadContainer(JsonObject status, bool isInit)
+    {
+        var waits = status.Text("state", "waiting", "reason");
+        var state = status.At("state", "terminated") is not null ? $"ended {Ended(status, "state")}"
+            : waits is not null ? $"waiting: {waits}{(status.Text("state", "waiting", "message") is { } why ? $" ({why})" : "")}"
+            : status.At("state", "running") is not null ? "running" : "not started";
+        return new Container(
+            status.Text("name") ?? "", isInit, status.IsTrue("ready"), Number(status, "restartCount"), state, waits, status.At("lastState", "terminated") is null ? null : Ended(status, "lastState"));
+    }
+
+    private static string Ended(JsonObject status, string state) =>
+        $"with {Number(status, state, "terminated", "exitCode")} ({status.Text(state, "terminated", "reason") ?? "no reason given"})";
 
     private static int Number(JsonObject value, params ReadOnlySpan<string> path) => value.At(path) is JsonValue number && number.TryGetValue<int>(out var found) ? found : 0;
 

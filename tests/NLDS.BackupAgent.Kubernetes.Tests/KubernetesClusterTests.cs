@@ -41,7 +41,7 @@ public sealed class KubernetesClusterTests
         using var cluster = new KubernetesCluster(server.Options, TimeProvider.System);
         var pod = (await cluster.ListPodsAsync("nlds", "", CancellationToken.None)).Single(p => p.Name == "debug-shell");
 
-        (await cluster.ReadLogAsync("nlds", "debug-shell", 10, CancellationToken.None)).ShouldBe("hello\n");
+        (await cluster.ReadLogAsync("nlds", "debug-shell", null, false, 10, CancellationToken.None)).ShouldBe("hello\n");
         (await Should.ThrowAsync<SourceException>(() => cluster.DeletePodAsync("nlds", pod with { Uid = "another" }, CancellationToken.None))).Message.ShouldContain("UID in the precondition");
         await cluster.DeletePodAsync("nlds", pod, CancellationToken.None);
 
