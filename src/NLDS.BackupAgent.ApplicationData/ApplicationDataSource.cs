@@ -14,7 +14,7 @@ namespace NLDS.BackupAgent.ApplicationData;
 /// <summary>Application data as the floors above see it.</summary>
 internal sealed class ApplicationDataSource(
     ApplicationDataOptions options, BackupRepository repository, BackupTaker taker, RestorePlanner planner, SetRestorer restorer, ApplicationDataVerifier verifier, ApplicationDataChecks checks)
-    : ISnapshotSource, IRetainedSource
+    : ISnapshotSource, IRetainedSource, IReachableSource
 {
     /// <summary>
     /// The strategy document's, and every backup of the last two days: with 96 a day and only the last of each day kept, each night's prune would remove nearly all that
@@ -31,6 +31,8 @@ internal sealed class ApplicationDataSource(
     public RetentionPolicy DefaultRetention => Default;
 
     public IAsyncEnumerable<CheckFinding> CheckAsync(CancellationToken cancellationToken) => checks.RunAsync(cancellationToken);
+
+    public Task ReachAsync(CancellationToken cancellationToken) => checks.ReachAsync(cancellationToken);
 
     public Task<SealedBackup> TakeAsync(IProgress<TransferProgress> progress, CancellationToken cancellationToken) => taker.TakeAsync(progress, cancellationToken);
 

@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Kubernetes.Api;
 using NLDS.BackupAgent.Kubernetes.Backup;
 using NLDS.BackupAgent.Kubernetes.Checks;
 using NLDS.BackupAgent.Kubernetes.Restore;
@@ -11,8 +12,9 @@ namespace NLDS.BackupAgent.Kubernetes;
 
 /// <summary>A namespace's objects as the floors above see them.</summary>
 internal sealed class KubernetesSource(
-    BackupRepository repository, BackupTaker taker, RestorePlanner planner, Restorer restorer, KubernetesVerifier verifier, KubernetesChecks checks, KubernetesOptions options)
-    : ISnapshotSource, IRetainedSource
+    BackupRepository repository, BackupTaker taker, RestorePlanner planner, Restorer restorer, KubernetesVerifier verifier, KubernetesChecks checks, KubernetesOptions options,
+    TimeProvider clock)
+    : ISnapshotSource, IRetainedSource, IReachableSource
 {
     public string Name => KubernetesCatalog.Source;
 
@@ -24,6 +26,20 @@ internal sealed class KubernetesSource(
     public RetentionPolicy DefaultRetention { get; } = new() { KeepWithin = TimeSpan.FromDays(30) };
 
     public IAsyncEnumerable<CheckFinding> CheckAsync(CancellationToken cancellationToken) => checks.RunAsync(cancellationToken);
+
+    /// <summary>Who may ask for a backup may ask for this: every account that is let in may (system:discovery).</summary>
+    public async Task ReachAsync(CancellationToken cancellationToken)
+    {
+        using var api = new KubernetesApi(ClusterConnections.Find(options, clock), clock);
+        try
+        {
+            using var version = await api.GetAsync("version", cancellationToken);
+        }
+        catch (ApiException refused)
+        {
+            throw new SourceException($"The Kubernetes API at {api.Connection.Server} refused: {refused.Message} ({refused.Code}).", refused.IsForbidden, refused);
+        }
+    }
 
     public Task<SealedBackup> TakeAsync(IProgress<TransferProgress> progress, CancellationToken cancellationToken) => taker.TakeAsync(progress, cancellationToken);
 

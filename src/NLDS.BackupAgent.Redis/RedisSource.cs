@@ -18,7 +18,7 @@ namespace NLDS.BackupAgent.Redis;
 internal sealed class RedisSource(
     RedisCatalog catalog, RedisTail tail, BaseTaker taker, RestorePlanner planner, Restorer restorer, RedisVerifier verifier, RedisChecks checks, RedisOptions options,
     TimeProvider clock)
-    : IRehearsedSource, IContinuousSource, IRetainedSource, IMarkedSource
+    : IRehearsedSource, IContinuousSource, IRetainedSource, IMarkedSource, IReachableSource
 {
     private const string MarkerChannel = "nlds:mark";
 
@@ -64,6 +64,20 @@ internal sealed class RedisSource(
     {
         var restored = (RedisRestorePlan)plan;
         return await RedisRehearsal.StartAsync(restored, await FindProgramAsync(restored, cancellationToken), privateDirectory, clock, cancellationToken);
+    }
+
+    /// <summary>For <c>Redis:Mode</c> <c>Snapshot</c>; with the stream, that tells.</summary>
+    public async Task ReachAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var (connection, _) = await PrimaryConnection.OpenAsync(options, clock, cancellationToken);
+            await connection.DisposeAsync();
+        }
+        catch (Exception failure) when (RedisFailure.IsExpected(failure))
+        {
+            throw RedisFailure.Explain(failure, options);
+        }
     }
 
     public async Task<string> AskOriginalAsync(string question, CancellationToken cancellationToken)

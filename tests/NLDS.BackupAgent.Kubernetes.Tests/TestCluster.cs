@@ -64,7 +64,8 @@ internal sealed class TestCluster : IAsyncDisposable
             new Restorer(Options, time, NullLogger<Restorer>.Instance),
             new KubernetesVerifier(Repository, time),
             new KubernetesChecks(Options, Repository, time),
-            Options);
+            Options,
+            time);
     }
 
     public KubernetesApi Api() => new(ClusterConnections.Find(Options, TimeProvider.System), TimeProvider.System);

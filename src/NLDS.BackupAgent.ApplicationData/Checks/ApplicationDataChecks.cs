@@ -38,6 +38,28 @@ internal sealed class ApplicationDataChecks(ApplicationDataOptions options, Data
         }
     }
 
+    /// <summary>Whether both servers let us in, as far as they are needed.</summary>
+    public async Task ReachAsync(CancellationToken cancellationToken)
+    {
+        if (DataSet.Of(options).Count > 0)
+        {
+            await using var opened = await database.OpenAsync(cancellationToken);
+        }
+
+        if (options.Cache.Enabled && settings.Cache is { } server)
+        {
+            try
+            {
+                await using var connection = await CacheConnection.OpenAsync(server, clock, cancellationToken);
+                await connection.AskAsync("SCAN", cancellationToken, "0"u8.ToArray(), "COUNT"u8.ToArray(), "1"u8.ToArray());
+            }
+            catch (Exception failure) when (CacheConnection.IsExpected(failure))
+            {
+                throw new SourceException(failure.Message, isPermanent: false, failure);
+            }
+        }
+    }
+
     private async Task<(NpgsqlConnection? Connection, string? Refusal)> TryOpenAsync(CancellationToken cancellationToken)
     {
         try

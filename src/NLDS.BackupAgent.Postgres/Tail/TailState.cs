@@ -22,6 +22,9 @@ internal sealed class TailState(TimeProvider clock)
     private Lsn frontier;
     private string? lastError;
 
+    /// <summary>Of the loop that speaks with the server while there is a stream.</summary>
+    public LoopPulse Pulse { get; } = new(clock);
+
     public ContinuousStatus Read()
     {
         lock (gate)
@@ -39,6 +42,7 @@ internal sealed class TailState(TimeProvider clock)
                 RestoreEstimate = RestoreEstimate(),
                 Gaps = gaps,
                 SnapshotNeeded = snapshotNeeded?.Reason,
+                OverdueBy = Pulse.OverdueBy,
                 LastError = lastError,
             };
         }

@@ -199,7 +199,9 @@ internal sealed partial class WalSession(
         {
             while (true)
             {
-                var timely = await durableAdvanced.WaitAsync(WaitTime(), clock, ended.Token);
+                var wait = WaitTime();
+                state.Pulse.Turn(wait);
+                var timely = await durableAdvanced.WaitAsync(wait, clock, ended.Token);
                 while (durableAdvanced.Wait(0, CancellationToken.None))
                 {
                     // One status tells of all advances so far.
@@ -211,6 +213,7 @@ internal sealed partial class WalSession(
                 }
 
                 RequireLife();
+                state.Pulse.Rest(); // A server that stands still may keep the sender waiting.
                 await LetServerStopAsync(ended.Token);
                 await SendAsync(replyRequested: !timely, ended.Token);
             }
@@ -219,6 +222,10 @@ internal sealed partial class WalSession(
         {
             await ended.CancelAsync();
             throw;
+        }
+        finally
+        {
+            state.Pulse.Rest();
         }
     }
 

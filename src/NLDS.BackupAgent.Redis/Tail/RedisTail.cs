@@ -23,7 +23,7 @@ internal sealed partial class RedisTail(
 
     internal TailTiming Timing { get; init; } = TailTiming.Default;
 
-    public TailState State { get; } = new(options);
+    public TailState State { get; } = new(options, clock);
 
     /// <summary>A base that came with the stream and that nobody has asked for yet: a second one would only fork the server again.</summary>
     public SealedBackup? TakeFreshBase() => fresh.Take(clock.GetUtcNow());

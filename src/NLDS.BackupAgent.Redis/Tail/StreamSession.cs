@@ -244,7 +244,9 @@ internal sealed class StreamSession : IAsyncDisposable
             while (true)
             {
                 // Sent at once too: a server that has just sent a copy without a disk waits for the first one, and may overlook it.
+                state.Pulse.Rest(); // A server that stands still may keep the sender waiting.
                 await connection.SendAsync(Replication.Acknowledge(NextAcknowledgement()), ended.Token);
+                state.Pulse.Turn(timing.AcknowledgeInterval);
                 using var limit = new CancellationTokenSource(timing.AcknowledgeInterval, clock);
                 using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ended.Token);
                 await ((Task)acknowledge.WaitAsync(either.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -259,6 +261,10 @@ internal sealed class StreamSession : IAsyncDisposable
         {
             await ended.CancelAsync();
             throw;
+        }
+        finally
+        {
+            state.Pulse.Rest();
         }
     }
 

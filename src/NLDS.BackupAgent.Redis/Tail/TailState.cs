@@ -6,7 +6,7 @@ using NLDS.BackupAgent.Repository.Sources;
 namespace NLDS.BackupAgent.Redis.Tail;
 
 /// <summary>What the tail tells others of itself. Written by the tail, read by anybody.</summary>
-internal sealed class TailState(RedisOptions options)
+internal sealed class TailState(RedisOptions options, TimeProvider clock)
 {
     private readonly Lock gate = new();
     private string state = "stopped";
@@ -18,6 +18,9 @@ internal sealed class TailState(RedisOptions options)
     private RedisBase? restoresFrom;
     private int gaps;
     private string? lastError;
+
+    /// <summary>Of the loop that acknowledges while there is a stream.</summary>
+    public LoopPulse Pulse { get; } = new(clock);
 
     public ContinuousStatus Read()
     {
@@ -36,6 +39,7 @@ internal sealed class TailState(RedisOptions options)
                 RestoreEstimate = restoresFrom is { } from ? RestoreRates.Estimate(from.Sealed.ContentBytes, StreamBytes(from)) : null,
                 Gaps = gaps,
                 SnapshotNeeded = WhySnapshotNeeded(),
+                OverdueBy = Pulse.OverdueBy,
                 LastError = lastError,
             };
         }

@@ -41,6 +41,9 @@ public sealed record ContinuousStatus
     /// <summary>Why a fresh snapshot is needed now (none yet, a gap, a new line of history), or null.</summary>
     public string? SnapshotNeeded { get; init; }
 
+    /// <summary>How late a turn of the tail is that waits for nobody; zero while it waits for the server or the store, or is on time. See <see cref="LoopPulse"/>.</summary>
+    public TimeSpan OverdueBy { get; init; }
+
     /// <summary>What last went wrong, cleared when the tail streams again.</summary>
     public string? LastError { get; init; }
 }

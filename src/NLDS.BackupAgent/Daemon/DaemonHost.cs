@@ -29,6 +29,8 @@ internal static partial class DaemonHost
             host.ServicesStopConcurrently = true;
         });
         builder.Services.AddFeatures(configuration, around, scrubber, adopts);
+        builder.Services.AddSingleton<LoopPulses>();
+        builder.Services.AddHostedService<Heartbeat>();
         builder.Services.AddSingleton<TailSupervisor>();
         builder.Services.AddHostedService(services => services.GetRequiredService<TailSupervisor>());
         builder.Services.AddHostedService<MemoryKeeper>();

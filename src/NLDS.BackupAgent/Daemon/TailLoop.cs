@@ -22,6 +22,7 @@ internal sealed partial class TailLoop(IContinuousSource source, WriterLease? le
 
     private static readonly Backoff Transient = new(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
 
+    private readonly LoopPulse pulse = new(time);
     private volatile string? fault;
     private volatile bool running;
     private volatile int restarts;
@@ -33,6 +34,9 @@ internal sealed partial class TailLoop(IContinuousSource source, WriterLease? le
     public string? Fault => fault;
 
     public int Restarts => restarts;
+
+    /// <summary>How late the next turn is, of this loop while it waits or of the source while it tails.</summary>
+    public TimeSpan OverdueBy => pulse.OverdueBy is var own && own > Source.Status.OverdueBy ? own : Source.Status.OverdueBy;
 
     public bool IsStreaming => running && Source.Status.IsStreaming;
 
@@ -164,15 +168,9 @@ internal sealed partial class TailLoop(IContinuousSource source, WriterLease? le
 
     private async Task<bool> WaitAsync(TimeSpan wait, CancellationToken stopping)
     {
-        try
-        {
-            await Task.Delay(wait, time, stopping);
-            return true;
-        }
-        catch (OperationCanceledException)
-        {
-            return false;
-        }
+        await pulse.WaitAsync(wait, stopping);
+        pulse.Rest();
+        return !stopping.IsCancellationRequested;
     }
 
     [LoggerMessage(LogLevel.Error, "The tail of {Source} broke off: {Message} Trying again in {Wait}.")]

@@ -10,6 +10,7 @@ internal static class HealthServices
 
     public static IServiceCollection AddHealth(this IServiceCollection services)
     {
+        services.AddSingleton<Liveness>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<StatusReport>();
         return services;
@@ -17,23 +18,15 @@ internal static class HealthServices
 
     public static void MapHealth(this WebApplication app)
     {
+        var liveness = app.Services.GetRequiredService<Liveness>();
         var readiness = app.Services.GetRequiredService<Readiness>();
         var report = app.Services.GetRequiredService<StatusReport>();
         var scrubber = app.Services.GetRequiredService<SecretScrubber>();
 
         var token = app.Services.GetRequiredService<AgentConfiguration>().Agent.Token;
 
-        // Answering at all is what it means to be alive; a source that cannot be reached is no reason to be killed.
-        app.MapGet("/healthz/live", http => HttpAnswer.WriteAsync(http, Report.Json(new HealthDocument("alive", [])), Json));
-        app.MapGet("/healthz/ready", http =>
-        {
-            var reasons = readiness.Reasons();
-            return HttpAnswer.WriteAsync(
-                http,
-                scrubber.Scrub(Report.Json(new HealthDocument(reasons.Count == 0 ? "ready" : "not ready", reasons))),
-                Json,
-                reasons.Count == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
-        });
+        app.MapGet("/healthz/live", http => AnswerAsync(http, "alive", "stuck", liveness.Reasons()));
+        app.MapGet("/healthz/ready", async http => await AnswerAsync(http, "ready", "not ready", await readiness.AskAsync()));
         app.MapGet("/status", http =>
         {
             if (BearerToken.Admits(token, http.Request.Headers.Authorization))
@@ -50,5 +43,11 @@ internal static class HealthServices
             http.Response.Headers.XContentTypeOptions = "nosniff";
             return HttpAnswer.WriteAsync(http, StatusPage.Text, "text/html; charset=utf-8");
         });
+
+        Task AnswerAsync(HttpContext http, string good, string bad, IReadOnlyList<string> reasons) => HttpAnswer.WriteAsync(
+            http,
+            scrubber.Scrub(Report.Json(new HealthDocument(reasons.Count == 0 ? good : bad, reasons))),
+            Json,
+            reasons.Count == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
     }
 }

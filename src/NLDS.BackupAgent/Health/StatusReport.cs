@@ -23,7 +23,7 @@ internal sealed class StatusReport(
 
     public StatusDocument Now()
     {
-        var reasons = readiness.Reasons();
+        var reasons = readiness.Peek();
         return new StatusDocument
         {
             Instance = configuration.Agent.Instance,

@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Daemon;
 using NLDS.BackupAgent.Repository.Journal;
 using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Storage;
@@ -9,7 +10,7 @@ namespace NLDS.BackupAgent.Schedules;
 /// writes each begin and end. It is a memory, never a condition: what fails here is said and made good with the next write.
 /// </summary>
 internal sealed partial class JournalKeeper(
-    JobLedger ledger, TimeProvider time, ILogger<JournalKeeper> logger, JobJournal? journal = null, WriterLeases? leases = null) : BackgroundService
+    JobLedger ledger, TimeProvider time, LoopPulses pulses, ILogger<JournalKeeper> logger, JobJournal? journal = null, WriterLeases? leases = null) : BackgroundService
 {
     public static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
 
@@ -59,10 +60,12 @@ internal sealed partial class JournalKeeper(
         }
 
         var unread = ledger.Jobs.ToList();
+        var pulse = pulses.Of("the keeper of the journal");
         while (!stoppingToken.IsCancellationRequested)
         {
             foreach (var job in ledger.Jobs.Where(job => unread.Contains(job) || Holds(job) != owned.Contains(job.Name)).ToList())
             {
+                pulse.Rest();
                 if (await TryAsync(job, unread.Contains(job) ? LogUnread : LogUnwritten, token => ReadAsync(job, token), stoppingToken))
                 {
                     unread.Remove(job);
@@ -70,7 +73,7 @@ internal sealed partial class JournalKeeper(
             }
 
             looked.TrySetResult();
-            await Task.Delay(LookEvery, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await pulse.WaitAsync(LookEvery, stoppingToken);
         }
     }
 

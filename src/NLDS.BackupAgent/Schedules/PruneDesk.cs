@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Daemon;
 using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
@@ -9,17 +10,19 @@ namespace NLDS.BackupAgent.Schedules;
 /// that two prunes of one source never run at once.
 /// </summary>
 internal sealed partial class PruneDesk(
-    JobLedger ledger, IEnumerable<IRetainedSource> sources, Pruner pruner, PruneRequests requests, TimeProvider time, ILogger<PruneDesk> logger) : BackgroundService
+    JobLedger ledger, IEnumerable<IRetainedSource> sources, Pruner pruner, PruneRequests requests, LoopPulses pulses, ILogger<PruneDesk> logger) : BackgroundService
 {
     /// <summary>Only memory is looked at: the lease's beat brings the news.</summary>
     public static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var pulse = pulses.Of("the desk for prunes");
         while (!stoppingToken.IsCancellationRequested)
         {
             foreach (var source in sources.Where(source => requests.IsAsked(source.Name)))
             {
+                pulse.Rest();
                 try
                 {
                     await requests.AnswerAsync(source.Name, (allowLarge, by) => PruneAsync(source, allowLarge, by, stoppingToken), stoppingToken);
@@ -30,7 +33,7 @@ internal sealed partial class PruneDesk(
                 }
             }
 
-            await Task.Delay(LookEvery, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await pulse.WaitAsync(LookEvery, stoppingToken);
         }
     }
 

@@ -27,11 +27,18 @@ internal static class ScheduleServices
         }
 
         services.AddTransient<ScheduledJob>();
+        services.AddTransient<SchedulerPulse>();
         services.AddQuartz(quartz =>
         {
             quartz.UseTimeProvider(time);
             quartz.UseInMemoryStore(_ => { });
-            foreach (var schedule in configuration.Schedules())
+            quartz.AddJob<SchedulerPulse>(job => job.WithIdentity(SchedulerPulse.Name));
+            quartz.AddTrigger(trigger => trigger.ForJob(SchedulerPulse.Name).WithIdentity(SchedulerPulse.Name).WithSimpleSchedule(SchedulerPulse.Every));
+
+            // Room for all of them and the pulse: jobs that all wait for the store must not keep the next one from its hour, nor the scheduler from showing that it lives.
+            var schedules = configuration.Schedules().ToList();
+            quartz.UseDefaultThreadPool(schedules.Count + 1);
+            foreach (var schedule in schedules)
             {
                 quartz.AddJob<ScheduledJob>(job => job.WithIdentity(schedule.Job));
                 quartz.AddTrigger(trigger => trigger.ForJob(schedule.Job).WithIdentity(schedule.Job).WithSchedule(CronScheduleBuilder.Create(schedule.Cron)));

@@ -1,4 +1,5 @@
 using NLDS.BackupAgent.Commands;
+using NLDS.BackupAgent.Daemon;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Recovery.Forecast;
 using NLDS.BackupAgent.Repository.Sources;
@@ -12,7 +13,7 @@ namespace NLDS.BackupAgent.Schedules;
 /// </summary>
 internal sealed partial class SnapshotWatch(
     SourceCatalog sources, JobLedger ledger, CatalogView catalog, JobRunner runner, TimeProvider time, ILogger<SnapshotWatch> logger,
-    RestoreForecast? forecast = null) : BackgroundService
+    LoopPulses pulses, RestoreForecast? forecast = null) : BackgroundService
 {
     public static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
 
@@ -25,19 +26,22 @@ internal sealed partial class SnapshotWatch(
     {
         var job = ledger.Jobs.FirstOrDefault(job => job.Entry == entry && job.Kind == JobKind.Backup);
         var lastRead = DateTimeOffset.MinValue;
+        var pulse = pulses.Of($"the watch over backups of {entry.Name}");
         while (!stopping.IsCancellationRequested)
         {
-            if (time.GetUtcNow() - lastRead >= ReadEvery && await ReadAsync(entry, stopping))
+            if (time.GetUtcNow() - lastRead >= ReadEvery)
             {
-                lastRead = time.GetUtcNow();
+                pulse.Rest();
+                lastRead = await ReadAsync(entry, stopping) ? time.GetUtcNow() : lastRead;
             }
 
             if (job is not null && catalog[entry.Name] is { } known && SnapshotDue.Reason(Situation(job, known)) is { } reason)
             {
+                pulse.Rest();
                 await runner.RunAsync(job, reason, stopping);
             }
 
-            await Task.Delay(LookEvery, time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await pulse.WaitAsync(LookEvery, stopping);
         }
     }
 

@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Daemon;
 using NLDS.BackupAgent.Repository.Backups;
 
 namespace NLDS.BackupAgent.Schedules;
@@ -6,7 +7,7 @@ namespace NLDS.BackupAgent.Schedules;
 /// Has each new backup read back soon after it was sealed, as long as nothing else is being done for its source. Once each: what fails or finds damage is for the
 /// schedule to try again.
 /// </summary>
-internal sealed class VerifyWatch(JobLedger ledger, CatalogView catalog, VerifyJobs verify, JobRunner runner, TimeProvider time) : BackgroundService
+internal sealed class VerifyWatch(JobLedger ledger, CatalogView catalog, VerifyJobs verify, JobRunner runner, TimeProvider time, LoopPulses pulses) : BackgroundService
 {
     public static readonly TimeSpan LookEvery = TimeSpan.FromMinutes(1);
 
@@ -17,6 +18,7 @@ internal sealed class VerifyWatch(JobLedger ledger, CatalogView catalog, VerifyJ
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var pulse = pulses.Of("the watch over verification");
         while (!stoppingToken.IsCancellationRequested)
         {
             foreach (var job in ledger.Jobs.Where(job => job.Kind == JobKind.Verify))
@@ -24,11 +26,12 @@ internal sealed class VerifyWatch(JobLedger ledger, CatalogView catalog, VerifyJ
                 if (Unverified(job) is { } backup)
                 {
                     tried[job.Entry.Name] = backup;
+                    pulse.Rest();
                     await runner.RunAsync(verify.OnlyNew(job), $"backup {backup} is new", stoppingToken);
                 }
             }
 
-            await Task.Delay(LookEvery, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await pulse.WaitAsync(LookEvery, stoppingToken);
         }
     }
 

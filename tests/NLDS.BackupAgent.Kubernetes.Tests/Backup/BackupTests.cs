@@ -63,6 +63,17 @@ public sealed class BackupTests
     }
 
     [Fact]
+    public async Task Whether_the_server_can_be_reached_is_one_small_question()
+    {
+        await using var cluster = await TestCluster.StartAsync(loads: false);
+        await cluster.Source.ReachAsync(CancellationToken.None);
+        cluster.Server.Calls.ShouldHaveSingleItem().Path.ShouldBe("/version");
+
+        cluster.Connect(token: "of nobody");
+        (await Should.ThrowAsync<SourceException>(() => cluster.Source.ReachAsync(CancellationToken.None))).Message.ShouldContain(cluster.Server.Url.Authority);
+    }
+
+    [Fact]
     public async Task An_unchanged_namespace_costs_no_new_archive()
     {
         await using var cluster = await TestCluster.StartAsync();

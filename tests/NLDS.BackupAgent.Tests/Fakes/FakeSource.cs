@@ -5,7 +5,7 @@ using NLDS.BackupAgent.Repository.Sources;
 namespace NLDS.BackupAgent.Tests.Fakes;
 
 /// <summary>A source that does as the test says.</summary>
-internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSource, IWalFetcher
+internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSource, IReachableSource, IWalFetcher
 {
     public static readonly DateTimeOffset Day = new(2026, 7, 26, 2, 0, 0, TimeSpan.Zero);
 
@@ -43,6 +43,8 @@ internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSour
     public Func<CancellationToken, Task<SealedBackup>> Take { get; set; } = _ => Task.FromResult(Backup(Day));
 
     public Func<Task> Listing { get; set; } = () => Task.CompletedTask;
+
+    public Func<CancellationToken, Task> Reach { get; set; } = _ => Task.CompletedTask;
 
     public Func<string, bool> Fetch { get; set; } = _ => true;
 
@@ -123,6 +125,8 @@ internal sealed class FakeSource(string name) : ISnapshotSource, IContinuousSour
         Restored = true;
         return Task.FromResult(Outcome);
     }
+
+    public Task ReachAsync(CancellationToken cancellationToken) => Reach(cancellationToken);
 
     public Task TailAsync(CancellationToken stopping) => Tail(stopping);
 

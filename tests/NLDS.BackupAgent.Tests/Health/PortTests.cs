@@ -5,9 +5,15 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using NLDS.BackupAgent.Commands;
+using NLDS.BackupAgent.Configuration;
 using NLDS.BackupAgent.Daemon;
+using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Schedules;
+using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.Testing;
+using NLDS.BackupAgent.Testing.Storage;
 using NLDS.BackupAgent.Tests.Fakes;
 
 namespace NLDS.BackupAgent.Tests.Health;
@@ -49,6 +55,64 @@ public sealed class PortTests : IAsyncDisposable
 
         agent.Source.Status = new ContinuousStatus { State = "streaming", IsStreaming = true };
         (await client.GetAsync("/healthz/ready", Cancelled)).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task A_loop_that_is_stuck_is_named_and_the_agent_is_not_alive()
+    {
+        agent.Source.Status = new ContinuousStatus { State = "streaming", IsStreaming = true, OverdueBy = TimeSpan.FromMinutes(3) };
+        await StartAsync();
+
+        var answer = await client.GetAsync("/healthz/live", Cancelled);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        var document = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Cancelled)).RootElement;
+        document.GetProperty("status").GetString().ShouldBe("stuck");
+        document.GetProperty("reasons")[0].GetString()!.ShouldStartWith("the tail of postgres should have turned 180 s ago.");
+    }
+
+    [Fact]
+    public async Task A_store_that_hangs_is_a_reason_not_to_be_ready_and_none_to_be_killed()
+    {
+        using var store = new FaultyObjectStore(new MemoryObjectStore());
+        agent.Source.Status = new ContinuousStatus { State = "streaming", IsStreaming = true };
+        agent.Features.Add<StorageOptions>("Storage", (services, _) => services.AddSingleton<IObjectStore>(store));
+        agent.Environment["Storage__Directory__Path"] = agent.Working;
+        store.FailFrom(1, Fault.Hang);
+        await StartAsync();
+
+        for (var probe = 0; probe < 3; probe++)
+        {
+            var ready = await client.GetAsync("/healthz/ready", Cancelled);
+            ready.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+            (await ready.Content.ReadAsStringAsync(Cancelled)).ShouldContain("store: has not answered for ");
+        }
+
+        store.Calls.ShouldBe(1);
+        (await client.GetAsync("/healthz/live", Cancelled)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await client.GetStringAsync("/status", Cancelled)).ShouldContain("store: has not answered for ");
+    }
+
+    [Fact]
+    public async Task A_source_without_a_log_is_asked_whether_it_can_be_reached()
+    {
+        agent.Source.Reach = _ => throw new SourceException("hunter2 refused.", isPermanent: false);
+        var features = new FeatureList().AddSource<FakeOptions>("Postgres", "postgres", (services, _) => services.AddSingleton<ISnapshotSource>(agent.Source));
+        await StartAsync(features);
+
+        var ready = await client.GetAsync("/healthz/ready", Cancelled);
+
+        ready.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        (await ready.Content.ReadAsStringAsync(Cancelled)).ShouldContain("\"postgres: *** refused.\"");
+    }
+
+    [Fact]
+    public async Task The_scheduler_shows_that_it_fires()
+    {
+        await StartAsync();
+
+        await Eventually.TrueAsync(
+            () => app!.Services.GetRequiredService<LoopPulses>().Overdue.Any(pulse => pulse.Loop == SchedulerPulse.Name), "the scheduler has fired its pulse");
     }
 
     [Fact]
@@ -238,9 +302,9 @@ public sealed class PortTests : IAsyncDisposable
         agent.Dispose();
     }
 
-    private async Task StartAsync()
+    private async Task StartAsync(FeatureList? features = null)
     {
-        app = DaemonHost.Build(agent.Load(), agent.Surroundings, agent.Scrubber);
+        app = DaemonHost.Build(AgentConfiguration.Load(agent.Surroundings, null, features ?? agent.Features, agent.Scrubber), agent.Surroundings, agent.Scrubber);
         await app.StartAsync(Cancelled);
         client.BaseAddress = new Uri(app.Urls.Single());
     }

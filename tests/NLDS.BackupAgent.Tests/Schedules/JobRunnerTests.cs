@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using NLDS.BackupAgent.Daemon;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Schedules;
@@ -19,7 +20,7 @@ public sealed class JobRunnerTests
         var source = new FakeSource("postgres");
         Job prune = new("postgres-prune", new SourceEntry("postgres", IsEnabled: true, source, source), JobKind.Prune, null, (_, _) => work()) { FindObstacleAsync = _ => Task.FromResult(obstacle) };
         ledger = new JobLedger([prune], time);
-        runner = new JobRunner(ledger, new JournalKeeper(ledger, time, NullLogger<JournalKeeper>.Instance), NullLogger<JobRunner>.Instance);
+        runner = new JobRunner(ledger, new JournalKeeper(ledger, time, new LoopPulses(time), NullLogger<JournalKeeper>.Instance), NullLogger<JobRunner>.Instance);
     }
 
     private JobState State => ledger[ledger.Jobs[0]];

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using NLDS.BackupAgent.Daemon;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Journal;
@@ -175,7 +176,7 @@ public sealed class JournalTests
             var source = new FakeSource("postgres");
             Job job = new("job", new SourceEntry("postgres", IsEnabled: true, source, source), JobKind.Backup, null, (_, _) => CountedAsync());
             ledger = new JobLedger([job], time, isJournaled: true);
-            keeper = new JournalKeeper(ledger, time, NullLogger<JournalKeeper>.Instance, new JobJournal(repository), leases);
+            keeper = new JournalKeeper(ledger, time, new LoopPulses(time), NullLogger<JournalKeeper>.Instance, new JobJournal(repository), leases);
             runner = new JobRunner(ledger, keeper, NullLogger<JobRunner>.Instance, leases);
         }
 

@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using NLDS.BackupAgent.Daemon;
 using NLDS.BackupAgent.Features;
+using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Schedules;
 using NLDS.BackupAgent.Tests.Fakes;
@@ -13,15 +15,17 @@ public sealed class SnapshotWatchTests : IAsyncDisposable
     private readonly JobLedger ledger;
     private readonly CatalogView catalog = new();
     private readonly SnapshotWatch watch;
+    private readonly LoopPulses pulses;
     private int taken;
 
     public SnapshotWatchTests()
     {
+        pulses = new LoopPulses(time);
         var configuration = agent.Load();
         var sources = new SourceCatalog([agent.Source], [agent.Source], configuration);
         ledger = new JobLedger([.. SnapshotJobs.Of(sources, configuration, catalog)], time);
-        var runner = new JobRunner(ledger, new JournalKeeper(ledger, time, NullLogger<JournalKeeper>.Instance), NullLogger<JobRunner>.Instance);
-        watch = new SnapshotWatch(sources, ledger, catalog, runner, time, NullLogger<SnapshotWatch>.Instance);
+        var runner = new JobRunner(ledger, new JournalKeeper(ledger, time, pulses, NullLogger<JournalKeeper>.Instance), NullLogger<JobRunner>.Instance);
+        watch = new SnapshotWatch(sources, ledger, catalog, runner, time, NullLogger<SnapshotWatch>.Instance, pulses);
         agent.Source.Status = new ContinuousStatus { State = "streaming", IsStreaming = true };
         agent.Source.Take = _ =>
         {
@@ -117,6 +121,34 @@ public sealed class SnapshotWatchTests : IAsyncDisposable
 
         catalog["postgres"]!.Backups.ShouldBe(2);
         catalog["postgres"]!.StoredBytes.ShouldBe(2 << 20);
+    }
+
+    [Fact]
+    public async Task A_watch_that_waits_for_the_store_or_for_a_backup_is_alive_for_days()
+    {
+        var (listing, asked) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var (taking, backup) = (new TaskCompletionSource(), new TaskCompletionSource<SealedBackup>());
+        agent.Source.Listing = () =>
+        {
+            asked.TrySetResult();
+            return listing.Task;
+        };
+        agent.Source.Take = _ =>
+        {
+            taking.TrySetResult();
+            return backup.Task;
+        };
+        await watch.StartAsync(TestContext.Current.CancellationToken);
+
+        await asked.Task;
+        time.Advance(TimeSpan.FromDays(1));
+        pulses.Overdue.ShouldBe([("the watch over backups of postgres", TimeSpan.Zero)]);
+
+        listing.SetResult();
+        await taking.Task;
+        time.Advance(TimeSpan.FromDays(1));
+        pulses.Overdue.ShouldBe([("the watch over backups of postgres", TimeSpan.Zero)]);
+        backup.SetResult(FakeSource.Backup(FakeSource.Day));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using NLDS.BackupAgent.Daemon;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Repository.Verification;
@@ -24,8 +25,8 @@ public sealed class VerifyWatchTests : IAsyncDisposable
         var sources = new SourceCatalog([agent.Source], [agent.Source], configuration);
         var verify = new VerifyJobs(sources, configuration, catalog, Options.Create(new VerificationOptions()), time);
         ledger = new JobLedger([.. SnapshotJobs.Of(sources, configuration, catalog), .. verify.All()], time);
-        runner = new JobRunner(ledger, new JournalKeeper(ledger, time, NullLogger<JournalKeeper>.Instance), NullLogger<JobRunner>.Instance);
-        watch = new VerifyWatch(ledger, catalog, verify, runner, time);
+        runner = new JobRunner(ledger, new JournalKeeper(ledger, time, new LoopPulses(time), NullLogger<JournalKeeper>.Instance), NullLogger<JobRunner>.Instance);
+        watch = new VerifyWatch(ledger, catalog, verify, runner, time, new LoopPulses(time));
     }
 
     private Job Verify => ledger.Jobs.Single(job => job.Kind == JobKind.Verify);
