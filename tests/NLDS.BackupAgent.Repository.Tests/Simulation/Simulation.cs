@@ -151,9 +151,15 @@ internal sealed class Simulation : IAsyncDisposable
         await agent.TryTakeLeaseAsync();
     }
 
-    private async Task TailAsync(SimulatedAgent agent)
+    private Task TailAsync(SimulatedAgent agent)
     {
         truth.Write(random.Next(1, 2_500));
+        return TailAsync(agent, waits: random.Next(4) > 0);
+    }
+
+    /// <param name="waits">Until everything that was written is durable.</param>
+    private async Task TailAsync(SimulatedAgent agent, bool waits)
+    {
         if (!agent.HasLease)
         {
             await agent.EndTailAsync();
@@ -168,7 +174,7 @@ internal sealed class Simulation : IAsyncDisposable
             }
 
             Require(agent.IsTailing);
-            await agent.TailAsync(random.Next(4_000), flushes: random.Next(4) > 0);
+            await agent.TailAsync(random.Next(4_000), flushes: waits);
             truth.Forget();
         }
         catch
@@ -203,8 +209,13 @@ internal sealed class Simulation : IAsyncDisposable
             await PutObjectAsync(agent);
         }
 
-        // Success only when the log up to its end is durable too, and without a hole: that much every source does.
+        // Success only when the log up to its end is durable too, and without a hole: that much every source waits for.
         var end = Math.Max(running.Start + 1, truth.Written);
+        if (truth.Acknowledged < end && agents.FirstOrDefault(a => a is { HasLease: true }) is { } writer)
+        {
+            await TailAsync(writer, waits: true);
+        }
+
         Require(truth.Acknowledged >= end && !truth.Lost.Any(lost => lost.End > running.Start));
         var details = JsonDocument.Parse(string.Create(CultureInfo.InvariantCulture, $$"""{"start":{{running.Start}},"end":{{end}}}""")).RootElement;
         try
@@ -410,10 +421,15 @@ internal sealed class Simulation : IAsyncDisposable
         }
         finally
         {
+            // Also when the other one died on the way.
             agent.Store.IsCutOff = false;
+            await SettleAsync();
         }
+    }
 
-        // Until each knows where it stands: whoever has the lease has renewed it, whoever lost it has seen that.
+    /// <summary>Until each knows where it stands: whoever has the lease has renewed it, whoever lost it has seen that.</summary>
+    private async Task SettleAsync()
+    {
         for (var tries = 0; tries < 20_000 && !agents.All(a => a?.KnowsWhereItStands ?? true); tries++)
         {
             if (tries % 200 == 199)
