@@ -27,9 +27,15 @@ public sealed class LookTests
     [Fact]
     public async Task What_hangs_is_told_before_a_probe_is_given_up_and_asked_once()
     {
-        answer = () => new TaskCompletionSource().Task;
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        answer = () =>
+        {
+            begun.TrySetResult();
+            return new TaskCompletionSource().Task;
+        };
 
         (await AskWhileItHangsAsync()).ShouldBe("store: has not answered for 0.8 s.");
+        await begun.Task;
         time.Advance(TimeSpan.FromHours(1));
         (await AskWhileItHangsAsync()).ShouldBe("store: has not answered for 3601.5 s.");
 
