@@ -1,7 +1,7 @@
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Testing;
 
-namespace NLDS.BackupAgent.Repository.Tests.Sources;
+namespace NLDS.BackupAgent.Repository.Tests;
 
 public sealed class LoopPulseTests
 {
