@@ -48,7 +48,7 @@ internal sealed partial class LineageGuard(
                 isPermanent: true);
         }
 
-        if (isEmpty || right == RightToWrite.Successor || consent.TryUse(restored.ToString()))
+        if (isEmpty || right == RightToWrite.Successor || consent.TryUse(PostgresCatalog.Source, restored.ToString()))
         {
             await AdoptAsync(server, restored, cancellationToken);
         }
@@ -81,7 +81,7 @@ internal sealed partial class LineageGuard(
             return RightToWrite.Adopted;
         }
 
-        if (consent.Covers(restored.ToString()))
+        if (consent.Covers(PostgresCatalog.Source, restored.ToString()))
         {
             return RightToWrite.Consent;
         }
