@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using NLDS.BackupAgent.Redis.Lineage;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Redis.Rdb;
 using NLDS.BackupAgent.Repository.Backups;
@@ -56,4 +57,6 @@ internal sealed record RedisBase(SealedBackup Sealed, BaseDetails Details)
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(BaseDetails))]
+[JsonSerializable(typeof(KnownServer))]
+[JsonSerializable(typeof(Succession))]
 internal sealed partial class RedisJson : JsonSerializerContext;

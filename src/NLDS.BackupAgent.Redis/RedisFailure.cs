@@ -27,7 +27,7 @@ internal static class RedisFailure
                 $"Redis at {where} does not take the password: {wrong.ServerMessage}. Set Redis:Password (REDIS_PASSWORD) to the server's, or leave it out when the server has none."),
             RedisErrorException { Code: "NOAUTH" } => Permanent($"Redis at {where} wants a password. Set Redis:Password (REDIS_PASSWORD) or Redis:PasswordFile."),
             RedisErrorException { Code: "NOPERM" } denied => Permanent(
-                $"The user of {where} may not use {denied.Command}: {denied.ServerMessage}. Run ACL SETUSER {options.Username ?? "default"} +psync +replconf +ping +info +config|get."),
+                $"The user of {where} may not use {denied.Command}: {denied.ServerMessage}. Run ACL SETUSER {options.Username ?? "default"} +psync +replconf +ping +info +config|get +script|exists."),
             RedisErrorException error when IsReplicationRefused(error) => Permanent(
                 $"Redis at {where} does not allow {error.Command}: {error.ServerMessage}. A managed service often blocks replication; set Redis:Mode to Snapshot."),
             RedisErrorException { Code: "LOADING" or "MASTERDOWN" or "NOMASTERLINK" or "BUSY" } busy => Transient($"Redis at {where} is not ready: {busy.ServerMessage}."),

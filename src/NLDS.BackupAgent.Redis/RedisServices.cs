@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using NLDS.BackupAgent.Redis.Backup;
 using NLDS.BackupAgent.Redis.Checks;
+using NLDS.BackupAgent.Redis.Lineage;
 using NLDS.BackupAgent.Redis.Restore;
 using NLDS.BackupAgent.Redis.Tail;
 using NLDS.BackupAgent.Redis.Verification;
@@ -36,6 +37,7 @@ public static class RedisServices
         services.AddOptions<RedisOptions>().Bind(section);
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<RedisOptions>>().Value);
         services.AddSingleton<RedisCatalog>();
+        services.AddSingleton<LineageGuard>();
         services.AddSingleton<RedisTail>();
         services.AddSingleton<BaseTaker>();
         services.AddSingleton<RestorePlanner>();

@@ -51,11 +51,8 @@ internal sealed class RedisSource(
     public async Task<RestorePlan> PlanRestoreAsync(RestoreRequest request, CancellationToken cancellationToken) =>
         await planner.PlanAsync(request, cancellationToken);
 
-    public async Task<RestoreOutcome> RestoreAsync(RestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
-    {
-        await restorer.RestoreAsync((RedisRestorePlan)plan, progress, cancellationToken);
-        return RestoreOutcome.Whole;
-    }
+    public Task<RestoreOutcome> RestoreAsync(RestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken) =>
+        restorer.RestoreAsync((RedisRestorePlan)plan, progress, cancellationToken);
 
     public async Task<string> RequireProgramsAsync(RestorePlan plan, CancellationToken cancellationToken) =>
         await FindProgramAsync((RedisRestorePlan)plan, cancellationToken) switch { var program => $"Redis {program.Version} ({program.Path})" };

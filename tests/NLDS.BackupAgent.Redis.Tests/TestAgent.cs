@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging.Abstractions;
 using NLDS.BackupAgent.Redis.Backup;
 using NLDS.BackupAgent.Redis.Checks;
+using NLDS.BackupAgent.Redis.Lineage;
 using NLDS.BackupAgent.Redis.Restore;
 using NLDS.BackupAgent.Redis.Tail;
 using NLDS.BackupAgent.Redis.Verification;
@@ -33,24 +34,25 @@ internal sealed class TestAgent : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly AgentIdentity identity;
 
-    private TestAgent(RedisOptions options, IObjectStore store, TailTiming timing, TimeProvider clock, string? keys)
+    private TestAgent(RedisOptions options, IObjectStore store, TailTiming timing, TimeProvider clock, string? keys, AdoptionConsent consent, string? instance)
     {
         Options = options;
         Store = new FaultyObjectStore(store);
         Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1, Encryption = { Key = keys } }, clock);
         Catalog = new RedisCatalog(Repository);
         var number = Interlocked.Increment(ref processes);
-        identity = new AgentIdentity($"agent {number}", "test", new ProcessIdentity("test", "pid:[1]", number, 1));
+        identity = new AgentIdentity(instance ?? "redis-0", "test", new ProcessIdentity("test", "pid:[1]", number, 1));
         Alive[identity.Process] = true;
         Leases = new WriterLeases(Repository, identity, LeaseTiming.Default with { Fresh = TimeSpan.Zero }, process => Alive[process], NullLogger<WriterLeases>.Instance);
-        Tail = new RedisTail(options, Catalog, Repository, Leases, clock, NullLogger<RedisTail>.Instance) { Timing = timing };
-        var taker = new BaseTaker(options, Repository, Tail, Leases, clock, NullLogger<BaseTaker>.Instance);
+        var guard = new LineageGuard(options, Catalog, consent, identity, clock, NullLogger<LineageGuard>.Instance);
+        Tail = new RedisTail(options, Catalog, Repository, guard, Leases, clock, NullLogger<RedisTail>.Instance) { Timing = timing };
+        var taker = new BaseTaker(options, Catalog, Repository, Tail, guard, Leases, clock, NullLogger<BaseTaker>.Instance);
         Source = new RedisSource(
             Catalog,
             Tail,
             taker,
             new RestorePlanner(Repository, Catalog, clock),
-            new Restorer(Repository, Catalog, clock, NullLogger<Restorer>.Instance),
+            new Restorer(Repository, Catalog, identity, clock, NullLogger<Restorer>.Instance),
             new RedisVerifier(Repository, Catalog, clock),
             new RedisChecks(options, clock),
             options,
@@ -75,16 +77,18 @@ internal sealed class TestAgent : IAsyncDisposable
 
     public ContinuousStatus Status => Source.Status;
 
-    public static TestAgent For(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null, TimeProvider? clock = null, string? keys = null)
+    public static TestAgent For(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null, TimeProvider? clock = null, string? keys = null,
+        AdoptionConsent? consent = null, string? instance = null)
     {
         var options = new RedisOptions { Host = "127.0.0.1", Port = port, Stream = { FlushInterval = TimeSpan.FromMilliseconds(100) } };
         configure?.Invoke(options);
-        return new TestAgent(options, store, timing ?? Impatient, clock ?? TimeProvider.System, keys);
+        return new TestAgent(options, store, timing ?? Impatient, clock ?? TimeProvider.System, keys, consent ?? AdoptionConsent.None, instance);
     }
 
-    public static TestAgent Start(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null, TimeProvider? clock = null, string? keys = null)
+    public static TestAgent Start(int port, IObjectStore store, Action<RedisOptions>? configure = null, TailTiming? timing = null, TimeProvider? clock = null, string? keys = null,
+        AdoptionConsent? consent = null, string? instance = null)
     {
-        var agent = For(port, store, configure, timing, clock, keys);
+        var agent = For(port, store, configure, timing, clock, keys, consent, instance);
         agent.Start();
         return agent;
     }
@@ -126,9 +130,17 @@ internal sealed class TestAgent : IAsyncDisposable
 
     public Task<Repository.Backups.SealedBackup> TakeAsync() => Source.TakeAsync(new Progress<TransferProgress>(), CancellationToken.None);
 
-    public async Task<RestorePlan> RestoreAsync(string directory, string? to = null, string? backup = null)
+    /// <summary>The tail's own failure, when it refuses to go on.</summary>
+    public async Task<SourceException> RefusalAsync()
     {
-        var plan = await Source.PlanRestoreAsync(new RestoreRequest { TargetDirectory = directory, To = to, BackupId = backup }, CancellationToken.None);
+        await Eventually.TrueAsync(() => Running.IsCompleted || Status.IsStreaming, "the tail ends", details: () => Status.ToString());
+        Running.IsCompleted.ShouldBeTrue("it streams");
+        return await Should.ThrowAsync<SourceException>(() => Running);
+    }
+
+    public async Task<RestorePlan> RestoreAsync(string directory, string? to = null, string? backup = null, bool takesPlace = false)
+    {
+        var plan = await Source.PlanRestoreAsync(new RestoreRequest { TargetDirectory = directory, To = to, BackupId = backup, TakesPlace = takesPlace }, CancellationToken.None);
         await Source.RestoreAsync(plan, new Progress<TransferProgress>(), CancellationToken.None);
         return plan;
     }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using NLDS.BackupAgent.Redis.Lineage;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Redis.Rdb;
 using NLDS.BackupAgent.Redis.Tail;
@@ -11,7 +12,7 @@ namespace NLDS.BackupAgent.Redis.Backup;
 
 /// <summary>Takes one base: the one that came with the stream if that is fresh, or else a copy over a second connection, while the stream goes on.</summary>
 internal sealed partial class BaseTaker(
-    RedisOptions options, BackupRepository repository, RedisTail tail, WriterLeases leases, TimeProvider clock, ILogger<BaseTaker> logger)
+    RedisOptions options, RedisCatalog catalog, BackupRepository repository, RedisTail tail, LineageGuard guard, WriterLeases leases, TimeProvider clock, ILogger<BaseTaker> logger)
 {
     private readonly WriterLease lease = leases.For(RedisCatalog.Source);
 
@@ -71,18 +72,50 @@ internal sealed partial class BaseTaker(
     /// <summary>The copy that a replica gets, over a connection of its own: nothing is written to the server's disk.</summary>
     private async Task<RedisBase> ReplicateAsync(IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
-        var (connection, info) = await PrimaryConnection.OpenAsync(options, clock, cancellationToken);
+        var (connection, info, admission) = await OpenAsync(cancellationToken);
         await using var owned = connection;
         await Replication.IntroduceAsync(connection, onlySnapshot: true, cancellationToken);
         var start = await Replication.SynchroniseAsync(connection, null, SynchroniseBound, clock, cancellationToken);
-        return await BaseCopy.TakeAsync(connection, repository, Held, start.Position, info.Version, progress, SilenceWatch.Bound, clock, cancellationToken);
+        admission = await ConfirmAsync(admission, start.Position.ReplicationId, cancellationToken);
+        var taken = await BaseCopy.TakeAsync(connection, repository, Held, start.Position, info.Version, progress, SilenceWatch.Bound, clock, cancellationToken);
+        await guard.RecordAsync(admission, cancellationToken);
+        return taken;
+    }
+
+    private async Task<(RedisConnection Connection, ServerInfo Info, Admission Admission)> OpenAsync(CancellationToken cancellationToken)
+    {
+        var (connection, info) = await PrimaryConnection.OpenAsync(options, clock, cancellationToken);
+        try
+        {
+            await repository.PrepareAsync(cancellationToken);
+            var end = ArchiveEnd.Of(await catalog.OpenLog().ReadInventoryAsync(cancellationToken), await catalog.ListBasesAsync(cancellationToken));
+            return (connection, info, await guard.AdmitAsync(connection, info, end, cancellationToken));
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>A server is adopted only while no other agent writes.</summary>
+    private async Task<Admission> ConfirmAsync(Admission admission, string? replicationId, CancellationToken cancellationToken)
+    {
+        if (admission.Right != RightToWrite.Adopted)
+        {
+            return await guard.ConfirmAsync(admission, replicationId, isContinuation: false, cancellationToken);
+        }
+
+        await using var hold = await lease.HoldAsync(cancellationToken);
+        return await guard.ConfirmAsync(admission, replicationId, isContinuation: false, cancellationToken);
     }
 
     /// <summary>BGSAVE, and the server's file where the agent sees it. The open file stays what it is when the server replaces it.</summary>
     private async Task<RedisBase> SaveAsync(string directory, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
-        var (connection, info) = await PrimaryConnection.OpenAsync(options, clock, cancellationToken);
+        var (connection, info, admission) = await OpenAsync(cancellationToken);
         await using var owned = connection;
+        admission = await ConfirmAsync(admission, null, cancellationToken);
         progress.Report(new TransferProgress("save", 0, null));
         var at = clock.GetUtcNow();
         var saved = await new BackgroundSave(connection, options.Snapshot.SaveTimeout, clock).RunAsync(cancellationToken);
@@ -95,17 +128,23 @@ internal sealed partial class BaseTaker(
             await writer.WriteAsync(buffer.AsMemory(0, count), cancellationToken);
         }
 
-        return writer.WrittenAt is { } written && written < saved.NotBefore
-            ? throw new SourceException(
+        if (writer.WrittenAt is { } written && written < saved.NotBefore)
+        {
+            throw new SourceException(
                 $"'{path}' is of {DateTimeOffset.FromUnixTimeSeconds(written).UtcDateTime:O}, older than the save that has just ended. Is Redis:Snapshot:Directory the server's own directory?",
-                isPermanent: true)
-            : await writer.SealAsync(BaseMethod.BackgroundSave, writer.Position, at, info.Version, cancellationToken);
+                isPermanent: true);
+        }
+
+        var taken = await writer.SealAsync(BaseMethod.BackgroundSave, writer.Position, at, info.Version, cancellationToken);
+        await guard.RecordAsync(admission, cancellationToken);
+        return taken;
     }
 
     private async Task<RedisBase> ScanAsync(IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
-        var (connection, info) = await PrimaryConnection.OpenAsync(options, clock, cancellationToken);
+        var (connection, info, admission) = await OpenAsync(cancellationToken);
         await using var owned = connection;
+        admission = await ConfirmAsync(admission, null, cancellationToken);
         var at = clock.GetUtcNow();
         await using var writer = await BaseWriter.BeginAsync(repository, Held, null, progress, cancellationToken);
         await using var silence = new SilenceWatch(connection.Reader, SilenceWatch.Bound, clock, cancellationToken);
@@ -118,7 +157,9 @@ internal sealed partial class BaseTaker(
             throw new ConnectionLostException($"The server has not said anything for {SilenceWatch.Bound.TotalSeconds:F0} s.");
         }
 
-        return await writer.SealAsync(BaseMethod.Scan, null, at, info.Version, cancellationToken);
+        var taken = await writer.SealAsync(BaseMethod.Scan, null, at, info.Version, cancellationToken);
+        await guard.RecordAsync(admission, cancellationToken);
+        return taken;
     }
 
     private static FileStream Open(string path)

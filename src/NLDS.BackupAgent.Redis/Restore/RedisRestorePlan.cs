@@ -1,4 +1,5 @@
 using NLDS.BackupAgent.Redis.CommandStream;
+using NLDS.BackupAgent.Redis.Lineage;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Redis.Restore;
@@ -15,6 +16,9 @@ internal sealed record RedisRestorePlan : RestorePlan
 
     /// <summary>Nothing from this offset on is replayed; the last command or transaction that ends before it is the last.</summary>
     public required ulong Cut { get; init; }
+
+    /// <summary>The restored server takes the original's place, as long as the archive still ends here; null for a copy.</summary>
+    public ArchiveEnd? Succeeds { get; init; }
 
     public required AofLayout Layout { get; init; }
 

@@ -1,4 +1,5 @@
 using NLDS.BackupAgent.Redis.CommandStream;
+using NLDS.BackupAgent.Redis.Lineage;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
@@ -28,8 +29,8 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
         var archive = catalog.OpenLog();
         var bases = await catalog.ListBasesAsync(cancellationToken);
         var candidates = Eligible(bases, request.BackupId);
-        var (chosen, path, found) = await archive.ReadSteadilyAsync(
-            inventory => ChooseAsync(target, candidates, archive, inventory, cancellationToken), cancellationToken);
+        var ((chosen, path, found), end) = await archive.ReadSteadilyAsync(
+            async inventory => (await ChooseAsync(target, candidates, archive, inventory, cancellationToken), ArchiveEnd.Of(inventory, bases)), cancellationToken);
         await repository.RequireObjectAsync(chosen.Rdb, cancellationToken);
         if (path is not null)
         {
@@ -57,6 +58,7 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
 
         return plan with
         {
+            Succeeds = request.TakesPlace ? end : null,
             Warnings = [.. plan.Warnings, .. bases.Damaged.Where(d => d.Id > chosen.Sealed.Id).Select(d => $"The newer backup {d.Id} was passed over: {d.Reason}")],
         };
     }

@@ -1,9 +1,12 @@
+using System.Buffers.Binary;
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Redis.CommandStream;
+using NLDS.BackupAgent.Redis.Lineage;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Redis.Rdb;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Repository.Targets;
 
@@ -13,11 +16,11 @@ namespace NLDS.BackupAgent.Redis.Restore;
 /// Does what a plan says. Until every byte is proved and durable the directory holds files that make a server refuse to start; then the true ones take their places. Both
 /// ways in which a server keeps its data are served: the append-only file, and <c>dump.rdb</c>.
 /// </summary>
-internal sealed partial class Restorer(BackupRepository repository, RedisCatalog catalog, TimeProvider clock, ILogger<Restorer> logger)
+internal sealed partial class Restorer(BackupRepository repository, RedisCatalog catalog, AgentIdentity agent, TimeProvider clock, ILogger<Restorer> logger)
 {
     private const long ReportEvery = 16 << 20;
 
-    public async Task RestoreAsync(RedisRestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
+    public async Task<RestoreOutcome> RestoreAsync(RedisRestorePlan plan, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
         try
         {
@@ -26,8 +29,11 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
             await WriteBaseAsync(plan, target.AofBase, progress, cancellationToken);
             var commands = plan.Stream is null ? 0 : await WriteCommandsAsync(plan, target.AofCommands, progress, cancellationToken);
             var isOneFile = commands == 0 || await TryFoldAsync(plan, target, cancellationToken);
-            Finish(plan, target, isOneFile);
+            var restore = RestoreMark.NewId(clock.GetUtcNow());
+            var notes = await RecordSuccessionAsync(plan, restore, cancellationToken);
+            Finish(plan, target, isOneFile, restore);
             LogRestored(plan.BackupId, commands, plan.TargetDirectory, plan.Target);
+            return new RestoreOutcome { Notes = notes };
         }
         catch (Exception damage) when (damage is InvalidDataException or ProtocolException)
         {
@@ -43,16 +49,40 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
         }
     }
 
+    /// <summary>A server that comes back without its backups is better than none: what cannot be recorded, somebody can still say.</summary>
+    private async Task<IReadOnlyList<string>> RecordSuccessionAsync(RedisRestorePlan plan, string restore, CancellationToken cancellationToken)
+    {
+        if (plan.Succeeds is not { } archive)
+        {
+            return [];
+        }
+
+        try
+        {
+            await catalog.RecordSuccessionAsync(
+                new Succession { RestoreId = restore, Archive = archive, RecordedAt = clock.GetUtcNow(), By = agent.Instance }, cancellationToken);
+            return [];
+        }
+        catch (Exception failure) when (failure.IsStoreFailure())
+        {
+            return [$"It could not be recorded that the restored server takes the original's place ({failure.Message}). Start the agent once with --adopt."];
+        }
+    }
+
     private async Task WriteBaseAsync(RedisRestorePlan plan, string path, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
         var scanner = new RdbScanner();
         await using var source = repository.OpenRead(plan.Base.Rdb, ContentProof.Stored);
         await using var file = Create(path);
         var buffer = new byte[512 << 10];
+        var end = plan.Base.Sealed.ContentBytes - sizeof(ulong);
+        var (hidesHistory, crc) = (false, 0UL);
         while (await source.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken) is var count && count > 0)
         {
             var before = scanner.Bytes;
             scanner.Feed(buffer.AsSpan(0, count));
+            hidesHistory |= before == 0 && RdbHistory.TryHide(buffer.AsSpan(0, count));
+            crc = hidesHistory ? Crc64.Append(crc, buffer.AsSpan(0, (int)Math.Clamp(end - before, 0, count))) : crc;
             await file.WriteAsync(buffer.AsMemory(0, count), cancellationToken);
             if (scanner.Bytes / ReportEvery != before / ReportEvery)
             {
@@ -60,7 +90,14 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
             }
         }
 
-        scanner.Complete();
+        if (scanner.Complete().IsChecksummed && hidesHistory)
+        {
+            var trailer = new byte[sizeof(ulong)];
+            BinaryPrimitives.WriteUInt64LittleEndian(trailer, crc);
+            file.Position = end;
+            await file.WriteAsync(trailer, cancellationToken);
+        }
+
         file.Flush(flushToDisk: true);
     }
 
@@ -116,7 +153,7 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
     }
 
     /// <summary>Only now does the directory become one that a server starts.</summary>
-    private static void Finish(RedisRestorePlan plan, TargetDirectory target, bool isOneFile)
+    private static void Finish(RedisRestorePlan plan, TargetDirectory target, bool isOneFile, string restore)
     {
         if (isOneFile)
         {
@@ -126,16 +163,17 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
             UnixFiles.Link(target.AofBase, target.Dump);
         }
 
+        LeaveMark(target.AofCommands, restore);
         UnixFiles.FlushFileSystem(target.Path);
         if (plan.Layout == AofLayout.SingleFile)
         {
             File.Delete(target.SingleAof);
-            PlaceAof(plan.Layout, target, target.AofBase, isOneFile ? null : target.AofCommands);
+            PlaceAof(plan.Layout, target, target.AofBase, target.AofCommands);
             Directory.Delete(target.AofDirectory, recursive: true);
         }
         else
         {
-            WriteManifest(target, !isOneFile);
+            WriteManifest(target);
             File.Delete(target.SingleAof);
         }
 
@@ -145,12 +183,12 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
     }
 
     /// <summary>Puts base and commands where a server of the layout looks for them.</summary>
-    private static void PlaceAof(AofLayout layout, TargetDirectory target, string baseFile, string? commandFile)
+    private static void PlaceAof(AofLayout layout, TargetDirectory target, string baseFile, string commandFile)
     {
         if (layout == AofLayout.SingleFile)
         {
             using var joined = Create(target.SingleAof);
-            foreach (var part in new[] { baseFile, commandFile }.OfType<string>())
+            foreach (var part in new[] { baseFile, commandFile })
             {
                 using var source = File.OpenRead(part);
                 source.CopyTo(joined);
@@ -162,21 +200,30 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
 
         Directory.CreateDirectory(target.AofDirectory);
         UnixFiles.Link(baseFile, target.AofBase);
-        if (commandFile is not null)
-        {
-            UnixFiles.Link(commandFile, target.AofCommands);
-        }
+        UnixFiles.Link(commandFile, target.AofCommands);
+        WriteManifest(target);
+    }
 
-        WriteManifest(target, commandFile is not null);
+    /// <summary>Behind the last command: whoever meets the server can tell that it is restored.</summary>
+    private static void LeaveMark(string path, string restore)
+    {
+        using var commands = new FileStream(path, new FileStreamOptions
+        {
+            Mode = FileMode.Append,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        });
+        commands.Write(RestoreMark.Commands(restore));
+        commands.Flush(flushToDisk: true);
     }
 
     /// <summary>As redis-server writes it (aof.c); put in place by a rename.</summary>
-    private static void WriteManifest(TargetDirectory target, bool hasCommands)
+    private static void WriteManifest(TargetDirectory target)
     {
         var temporary = target.AofManifest + ".new";
         TargetDirectory.WriteSmall(
             temporary,
-            $"file {Path.GetFileName(target.AofBase)} seq 1 type b\n" + (hasCommands ? $"file {Path.GetFileName(target.AofCommands)} seq 1 type i\n" : ""));
+            $"file {Path.GetFileName(target.AofBase)} seq 1 type b\nfile {Path.GetFileName(target.AofCommands)} seq 1 type i\n");
         File.Move(temporary, target.AofManifest, overwrite: true);
     }
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Redis.Backup;
 using NLDS.BackupAgent.Redis.CommandStream;
+using NLDS.BackupAgent.Redis.Lineage;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
@@ -15,7 +16,7 @@ namespace NLDS.BackupAgent.Redis.Tail;
 /// the server can no longer go on there, its whole copy comes first and becomes a base. Nothing is remembered between connections that the repository does not hold.
 /// </summary>
 internal sealed partial class RedisTail(
-    RedisOptions options, RedisCatalog catalog, BackupRepository repository, WriterLeases leases, TimeProvider clock, ILogger<RedisTail> logger)
+    RedisOptions options, RedisCatalog catalog, BackupRepository repository, LineageGuard guard, WriterLeases leases, TimeProvider clock, ILogger<RedisTail> logger)
 {
     private readonly FreshBase fresh = new();
     private readonly WriterLease lease = leases.For(RedisCatalog.Source);
@@ -115,12 +116,15 @@ internal sealed partial class RedisTail(
         var frontier = TailStart.Decide(inventory, bases);
         State.CountGaps(inventory.Gaps.Count);
         State.RestoresFrom(bases.LastOrDefault(b => b.Details.Position is not null));
+        var admission = await guard.AdmitAsync(connection, info, ArchiveEnd.Of(inventory, bases), stopping);
         await Replication.IntroduceAsync(connection, onlySnapshot: false, stopping);
         var start = await Replication.SynchroniseAsync(connection, frontier, Timing.SynchroniseBound, clock, stopping);
+        admission = await guard.ConfirmAsync(admission, start.Position.ReplicationId, isContinuation: !start.IsFull, stopping);
         if (start.IsFull)
         {
             await RecordGapAsync(archive, frontier, start.Position, stopping);
             await TakeCopyAsync(connection, start.Position, info, stopping);
+            await guard.RecordAsync(admission, stopping);
         }
         else if (frontier is { } before && before.ReplicationId != start.Position.ReplicationId)
         {

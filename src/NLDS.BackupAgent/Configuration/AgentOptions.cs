@@ -18,7 +18,7 @@ internal sealed class AgentOptions : IValidatableObject
     public string Urls { get; set; } = "http://127.0.0.1:9464";
 
     /// <summary>
-    /// The restore whose server takes the original's place, by its id, where nobody can type <c>--adopt</c>. It stands for that one restore only.
+    /// The restore whose server takes the original's place, by its id, or the Redis that does, by its run id, where nobody can type <c>--adopt</c>. It stands for that one only.
     /// </summary>
     public string? Adopt { get; set; }
 

@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
 using NLDS.BackupAgent.Testing.Storage;
@@ -75,7 +76,7 @@ public sealed class NetworkTests : IDisposable
         for (var life = 0; life < 20; life++)
         {
             await using var client = await RedisClient.ConnectAsync(server);
-            await using var agent = TestAgent.Start(server.Port, store);
+            await using var agent = TestAgent.Start(server.Port, store, consent: new AdoptionConsent(toAny: true));
             await agent.UntilStreamingAsync();
             var kill = random.Next(5, 60);
             for (var i = 0; i < kill; i++)
