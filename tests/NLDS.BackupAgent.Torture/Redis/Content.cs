@@ -21,6 +21,9 @@ internal sealed record Content(ImmutableDictionary<Key, Entry> Keys, string Func
     /// <summary>DEBUG DIGEST-VALUE answers this for a key that is not there.</summary>
     private static readonly string Absent = new('0', 40);
 
+    /// <summary>PEXPIRETIME answers this for a key that is not there.</summary>
+    private const long NoKey = -2;
+
     public static readonly ImmutableArray<int> Databases = [0, 1, 5];
 
     /// <summary>All of it, read from a server in which nobody writes.</summary>
@@ -62,7 +65,9 @@ internal sealed record Content(ImmutableDictionary<Key, Entry> Keys, string Func
             var digest = (await connection.Reader.ReadReplyAsync("DEBUG", CancellationToken.None)).Items![0].Text;
             var expiry = (await connection.Reader.ReadReplyAsync("PEXPIRETIME", CancellationToken.None)).Integer!.Value;
             var groups = string.Concat((await AnswerAsync(connection, "XINFO"))?.Items!.Select(Group) ?? []);
-            if (digest == Absent)
+
+            // DEBUG finds a key whose time is over as long as nobody has removed it; PEXPIRETIME, as every command does, does not.
+            if (digest == Absent || expiry == NoKey)
             {
                 changed.Remove(key);
             }
