@@ -8,12 +8,11 @@ namespace NLDS.BackupAgent.Redis.Backup;
 /// <summary>Takes the copy that follows FULLRESYNC straight into the repository, without a local disk.</summary>
 internal static class BaseCopy
 {
+    /// <param name="at">When the server said where its copy ends: it had just forked then, or was about to. Nothing that takes time lies between the two.</param>
     public static async Task<RedisBase> TakeAsync(
-        RedisConnection connection, BackupRepository repository, WriterLease? lease, StreamPosition position, string? serverVersion, IProgress<TransferProgress> progress,
-        TimeSpan silenceBound, TimeProvider clock, CancellationToken cancellationToken)
+        RedisConnection connection, BackupRepository repository, WriterLease? lease, StreamPosition position, DateTimeOffset at, string? serverVersion,
+        IProgress<TransferProgress> progress, TimeSpan silenceBound, TimeProvider clock, CancellationToken cancellationToken)
     {
-        // The server has just forked, or is about to and has said where it will.
-        var at = clock.GetUtcNow();
         await using var silence = new SilenceWatch(connection.Reader, silenceBound, clock, cancellationToken);
         try
         {

@@ -76,8 +76,9 @@ internal sealed partial class BaseTaker(
         await using var owned = connection;
         await Replication.IntroduceAsync(connection, onlySnapshot: true, cancellationToken);
         var start = await Replication.SynchroniseAsync(connection, null, SynchroniseBound, clock, cancellationToken);
+        var at = clock.GetUtcNow();
         admission = await ConfirmAsync(admission, start.Position.ReplicationId, cancellationToken);
-        var taken = await BaseCopy.TakeAsync(connection, repository, Held, start.Position, info.Version, progress, SilenceWatch.Bound, clock, cancellationToken);
+        var taken = await BaseCopy.TakeAsync(connection, repository, Held, start.Position, at, info.Version, progress, SilenceWatch.Bound, clock, cancellationToken);
         await guard.RecordAsync(admission, cancellationToken);
         return taken;
     }

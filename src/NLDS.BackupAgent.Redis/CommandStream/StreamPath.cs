@@ -57,7 +57,7 @@ internal sealed record StreamPath(StreamPosition Start, IReadOnlyList<PathPiece>
     /// <summary>A gap without length is where a history ended: what the server has had since belongs to another.</summary>
     private static string? FindHole(LogInventory inventory, StreamPosition end)
     {
-        if (inventory.Gaps.FirstOrDefault(g => g.Lineage == end.ReplicationId && g.Start == end.Offset && g.End > g.Start) is { } gap)
+        if (inventory.Gaps.FirstOrDefault(g => g.Lineage == end.ReplicationId && g.Start <= end.Offset && g.End > end.Offset) is { } gap)
         {
             return $"Behind offset {end.Offset} there is a gap, recorded {gap.RecordedAt.UtcDateTime:u}: {gap.Reason}";
         }

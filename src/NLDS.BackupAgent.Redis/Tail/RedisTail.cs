@@ -22,6 +22,9 @@ internal sealed partial class RedisTail(
     private readonly WriterLease lease = leases.For(RedisCatalog.Source);
     private bool copyFailed;
 
+    /// <summary>How many times in a row what the server went on with was not made of commands.</summary>
+    private int nonsense;
+
     internal TailTiming Timing { get; init; } = TailTiming.Default;
 
     public TailState State { get; } = new(options, clock);
@@ -118,12 +121,14 @@ internal sealed partial class RedisTail(
         State.RestoresFrom(bases.LastOrDefault(b => b.Details.Position is not null));
         var admission = await guard.AdmitAsync(connection, info, ArchiveEnd.Of(inventory, bases), stopping);
         await Replication.IntroduceAsync(connection, onlySnapshot: false, stopping);
-        var start = await Replication.SynchroniseAsync(connection, frontier, Timing.SynchroniseBound, clock, stopping);
+        var from = await GoOnFromAsync(frontier, archive, inventory, bases, stopping);
+        var start = await Replication.SynchroniseAsync(connection, from, Timing.SynchroniseBound, clock, stopping);
+        var answeredAt = clock.GetUtcNow();
         admission = await guard.ConfirmAsync(admission, start.Position.ReplicationId, isContinuation: !start.IsFull, stopping);
         if (start.IsFull)
         {
             await RecordGapAsync(archive, frontier, start.Position, stopping);
-            await TakeCopyAsync(connection, start.Position, info, stopping);
+            await TakeCopyAsync(connection, start.Position, answeredAt, info, stopping);
             await guard.RecordAsync(admission, stopping);
         }
         else if (frontier is { } before && before.ReplicationId != start.Position.ReplicationId)
@@ -136,16 +141,36 @@ internal sealed partial class RedisTail(
         var writing = new LogWriterOptions { FlushInterval = options.Stream.FlushInterval, FlushBytes = options.Stream.FlushBytes };
         await using var session = new StreamSession(connection, catalog, lease, inventory, start.Position, writing, State, Timing, clock, logger);
         LogStreaming(start.Position, start.IsFull ? "behind a whole copy" : "where the repository ended");
-        await session.RunAsync(stopping);
+        try
+        {
+            await session.RunAsync(stopping);
+        }
+        catch (Exception ended)
+        {
+            nonsense = ended is ProtocolException && !start.IsFull ? nonsense + 1 : 0;
+            throw;
+        }
     }
 
+    /// <summary>
+    /// The very end of what is stored. Where that turned out to lie inside a command, its beginning, from which the writer compares what it has already; and where that did
+    /// not help either, nowhere.
+    /// </summary>
+    private async Task<StreamPosition?> GoOnFromAsync(
+        StreamPosition? frontier, LogArchive archive, LogInventory inventory, IEnumerable<RedisBase> bases, CancellationToken cancellationToken) => (nonsense, frontier) switch
+    {
+        (0, _) or (_, null) => frontier,
+        (1, { } end) => await CommandBoundary.FindAsync(archive, inventory, bases, end, cancellationToken),
+        _ => null,
+    };
+
     /// <summary>The server sends everything it has: that is a base like any other.</summary>
-    private async Task TakeCopyAsync(RedisConnection connection, StreamPosition position, ServerInfo info, CancellationToken cancellationToken)
+    private async Task TakeCopyAsync(RedisConnection connection, StreamPosition position, DateTimeOffset at, ServerInfo info, CancellationToken cancellationToken)
     {
         State.Copying();
         copyFailed = true;
         var taken = await BaseCopy.TakeAsync(
-            connection, repository, lease, position, info.Version, new Progress<TransferProgress>(), Timing.SilenceBound, clock, cancellationToken);
+            connection, repository, lease, position, at, info.Version, new Progress<TransferProgress>(), Timing.SilenceBound, clock, cancellationToken);
         copyFailed = false;
         fresh.Put(taken.Sealed, clock.GetUtcNow());
         State.RestoresFrom(taken);

@@ -8,8 +8,8 @@ namespace NLDS.BackupAgent.Redis.Tail;
 internal static class TailStart
 {
     /// <summary>
-    /// The end of what can be restored from the newest base. While nothing of the stream behind that base is durable yet, the stream behind the base before is gone
-    /// on with, or it would have a hole up to the new one.
+    /// The end of what can be restored from the newest base. While nothing of the stream behind that base is durable yet, the stream behind the newest base that has one is
+    /// gone on with, or it would have a hole up to the new one; and where no base has one, they all need it from the oldest on.
     /// </summary>
     /// <returns>Null when there is no base that a stream continues.</returns>
     public static StreamPosition? Decide(LogInventory inventory, IEnumerable<RedisBase> bases)
@@ -26,10 +26,8 @@ internal static class TailStart
             return newest.End;
         }
 
-        return starts.Skip(1).Select(start => StreamPath.Find(inventory, start).End)
-            .Where(end => end.ReplicationId == newest.End.ReplicationId && end.Offset <= newest.End.Offset)
-            .OrderByDescending(end => end.Offset)
-            .Cast<StreamPosition?>()
-            .FirstOrDefault() ?? newest.End;
+        List<StreamPath> before = [.. starts.Skip(1).Select(start => StreamPath.Find(inventory, start))
+            .Where(path => path.End.ReplicationId == newest.End.ReplicationId && path.End.Offset <= newest.End.Offset && path.Hole is null)];
+        return (before.FirstOrDefault(path => path.Pieces.Count > 0) ?? before.MinBy(path => path.End.Offset) ?? newest).End;
     }
 }

@@ -66,6 +66,43 @@ public sealed class NetworkTests : IDisposable
         await RequireSameAsync(agent, client);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_connection_that_breaks_inside_a_command_is_gone_on_with(bool inTransaction)
+    {
+        await using var server = await RedisServer.StartAsync("--save", "", "--repl-backlog-size", "64mb");
+        await using var proxy = TcpProxy.Start("127.0.0.1", server.Port);
+        await using var client = await RedisClient.ConnectAsync(server);
+        await using var agent = TestAgent.Start(proxy.Port, store);
+        await agent.UntilStreamingAsync();
+        await client.DoAsync("SET", "before", "1");
+        (await client.WaitAsync()).ShouldBe(1);
+        var end = agent.Status.DurablePosition;
+
+        // No byte of the value looks like the beginning of a command.
+        proxy.ToClient.CutAfter(150_000);
+        string[][] commands = [["SET", "first", new string('x', 100_000)], ["SET", "second", new string('y', 100_000)], ["SET", "third", "z"]];
+        if (inTransaction)
+        {
+            commands = [["MULTI"], .. commands, ["EXEC"]];
+        }
+
+        foreach (var command in commands)
+        {
+            await client.DoAsync(command);
+        }
+
+        (await client.WaitAsync()).ShouldBe(1, agent.Status.ToString());
+        await agent.StopAsync();
+
+        (await client.InfoAsync())["sync_full"].ShouldBe("1");
+        (await client.InfoAsync())["sync_partial_ok"].ShouldNotBe("0");
+        agent.Status.DurablePosition!.Value.ShouldBeGreaterThan(end!.Value + 200_000);
+        agent.Status.Gaps.ShouldBe(0);
+        await RequireSameAsync(agent, client);
+    }
+
     [Fact]
     public async Task What_WAIT_confirmed_survives_the_deaths_of_agent_and_server()
     {

@@ -29,6 +29,14 @@ public sealed class TailStartTests
         TailStart.Decide(Inventory([(A, 100, 200)]), [Base(1, A, 100), Base(2, A, 220)]).ShouldBe(new StreamPosition(A, 200));
 
     [Fact]
+    public void Of_several_bases_that_were_taken_while_the_stream_stood_still_none_hides_its_end() =>
+        TailStart.Decide(Inventory([(A, 100, 200)]), [Base(1, A, 100), Base(2, A, 220), Base(3, A, 240)]).ShouldBe(new StreamPosition(A, 200));
+
+    [Fact]
+    public void Bases_without_any_stream_need_it_from_the_oldest_on() =>
+        TailStart.Decide(Inventory([]), [Base(1, A, 100), Base(2, A, 220), Base(3, A, 240)]).ShouldBe(new StreamPosition(A, 100));
+
+    [Fact]
     public void A_stream_that_reaches_the_new_base_is_gone_on_with_behind_it() =>
         TailStart.Decide(Inventory([(A, 100, 300)]), [Base(1, A, 100), Base(2, A, 220)]).ShouldBe(new StreamPosition(A, 300));
 
