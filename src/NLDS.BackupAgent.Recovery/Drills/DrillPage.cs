@@ -8,7 +8,7 @@ namespace NLDS.BackupAgent.Recovery.Drills;
 /// <summary>A drill's report for people: one page that needs nothing but itself, light or dark as the reader's machine, on a phone too. Pure.</summary>
 internal static class DrillPage
 {
-    private const string Style = """
+    internal const string Style = """
         :root { color-scheme: light dark; --ink: #1b2330; --soft: #5b6675; --line: #dde2e9; --card: #fff; --page: #f4f6f9; --good: #16794c; --warn: #9a6300; --bad: #b3261e; --bar: #3568d4; --bar2: #9db7ee; }
         @media (prefers-color-scheme: dark) { :root { --ink: #e7ebf2; --soft: #9aa6b6; --line: #2d3644; --card: #1a212c; --page: #11161e; --good: #4cc38a; --warn: #e3a64a; --bad: #ff7b72; --bar: #6f9bff; --bar2: #3c5283; } }
         * { box-sizing: border-box; }
@@ -52,7 +52,7 @@ internal static class DrillPage
         return page.Append("<p class=\"soft\">The same as data: <code>report.json</code> beside this page. The copies that were restored are removed.</p>\n</main></body></html>\n").ToString();
     }
 
-    private static void Tile(StringBuilder page, string name, double? seconds, double objective, string words)
+    internal static void Tile(StringBuilder page, string name, double? seconds, double objective, string words)
     {
         var colour = seconds is null ? "bad" : seconds <= objective ? "good" : "bad";
         page.Append(CultureInfo.InvariantCulture, $"<div class=\"tile\"><span class=\"soft\">{name}</span><b class=\"{colour}\">{(seconds is { } known ? Duration(known) : "not reached")}</b>");
@@ -166,7 +166,7 @@ internal static class DrillPage
 
     private static string Optional(double? seconds) => seconds is { } known ? Duration(known) : "–";
 
-    private static string Duration(double seconds) => seconds switch
+    internal static string Duration(double seconds) => seconds switch
     {
         < 1 => string.Create(CultureInfo.InvariantCulture, $"{seconds * 1000:F0} ms"),
         < 120 => string.Create(CultureInfo.InvariantCulture, $"{seconds:F1} s"),
