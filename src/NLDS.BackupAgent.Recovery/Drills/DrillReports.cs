@@ -40,17 +40,8 @@ public sealed class DrillReports(BackupRepository repository)
     }
 
     /// <summary>A new drill's id: the second in which it began, or the next that no report has.</summary>
-    internal async Task<string> NewIdAsync(DateTimeOffset began, CancellationToken cancellationToken)
-    {
-        var taken = (await repository.OpenFolder(Folder).ListAsync(cancellationToken)).Select(name => name.Split('/')[0]).ToHashSet();
-        var id = BackupId.At(began);
-        while (taken.Contains(id.ToString()))
-        {
-            id = id.Next();
-        }
-
-        return id.ToString();
-    }
+    internal async Task<string> NewIdAsync(DateTimeOffset began, CancellationToken cancellationToken) =>
+        BackupId.FirstFree(began, (await repository.OpenFolder(Folder).ListAsync(cancellationToken)).Select(name => name.Split('/')[0]).ToHashSet()).ToString();
 
     /// <summary>The page first: where the document is, the page is.</summary>
     /// <returns>Where the page lies, from the repository's root.</returns>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization.Metadata;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Documents;
@@ -11,57 +12,52 @@ internal sealed class RunJournal(BackupRepository repository)
 {
     private const string Begun = "begun.json";
     private const string Ended = "ended.json";
+    private const string Step = "step-";
+    private const string Path = "recovery/runs";
 
-    private DocumentFolder Folder => repository.OpenFolder("recovery/runs");
+    private DocumentFolder Folder => repository.OpenFolder(Path);
 
     /// <summary>The newest run that has not ended; null when there is none.</summary>
+    /// <exception cref="NotRestorableException">Something of it is damaged or missing: what was done, or what was remembered, is not known.</exception>
     public async Task<JournaledRun?> FindUnfinishedAsync(CancellationToken cancellationToken)
     {
         var runs = await NamesAsync(cancellationToken);
-        foreach (var run in runs.Where(run => run.Contains(Begun) && !run.Contains(Ended)).OrderByDescending(run => run.Key, StringComparer.Ordinal))
+        if (runs.Where(run => !run.Contains(Ended)).MaxBy(run => run.Key, StringComparer.Ordinal) is not { } run)
         {
-            if (await Folder.FindAsync($"{run.Key}/{Begun}", RecoveryJson.Default.BegunRun, cancellationToken) is not { } begun)
-            {
-                continue;
-            }
-
-            var done = new List<DoneStep>();
-            foreach (var name in run.Where(name => name.StartsWith("step-", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
-            {
-                if (await Folder.FindAsync($"{run.Key}/{name}", RecoveryJson.Default.DoneStep, cancellationToken) is { } step)
-                {
-                    done.Add(step);
-                }
-            }
-
-            return new JournaledRun(begun, done);
+            return null;
         }
 
-        return null;
+        var begun = await RequireAsync(run.Key, Begun, RecoveryJson.Default.BegunRun, cancellationToken);
+        var done = new List<DoneStep>();
+        for (var number = 1; number <= run.Count(name => name.StartsWith(Step, StringComparison.Ordinal)); number++)
+        {
+            done.Add(await RequireAsync(run.Key, NameOfStep(number), RecoveryJson.Default.DoneStep, cancellationToken));
+        }
+
+        return new JournaledRun(begun, done);
     }
 
     /// <summary>The second in which it begins, or the next that no run has.</summary>
-    public async Task<string> NewIdAsync(DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        var taken = (await NamesAsync(cancellationToken)).Select(run => run.Key).ToHashSet();
-        var id = BackupId.At(now);
-        while (taken.Contains(id.ToString()))
-        {
-            id = id.Next();
-        }
-
-        return id.ToString();
-    }
+    public async Task<string> NewIdAsync(DateTimeOffset now, CancellationToken cancellationToken) =>
+        BackupId.FirstFree(now, (await NamesAsync(cancellationToken)).Select(run => run.Key).ToHashSet()).ToString();
 
     public Task BeginAsync(BegunRun run, CancellationToken cancellationToken) => PutAsync(run.Id, Begun, run, RecoveryJson.Default.BegunRun, cancellationToken);
 
     public Task WriteAsync(string run, DoneStep step, CancellationToken cancellationToken) => PutAsync(
-        run, string.Create(CultureInfo.InvariantCulture, $"step-{step.Number:00}.json"), step, RecoveryJson.Default.DoneStep, cancellationToken);
+        run, NameOfStep(step.Number), step, RecoveryJson.Default.DoneStep, cancellationToken);
 
     public Task EndAsync(EndedRun end, CancellationToken cancellationToken) => PutAsync(end.Id, Ended, end, RecoveryJson.Default.EndedRun, cancellationToken);
 
+    private static string NameOfStep(int number) => string.Create(CultureInfo.InvariantCulture, $"{Step}{number:00}.json");
+
+    private async Task<T> RequireAsync<T>(string run, string name, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class =>
+        await Folder.FindAsync($"{run}/{name}", type, cancellationToken)
+        ?? throw new NotRestorableException(
+            $"'{Path}/{run}/{name}' is missing, so it is not known how far that recovery came. Restore that object, or remove the rest of the run when what it was to recover is in order.");
+
     private async Task PutAsync<T>(
-        string run, string name, T document, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        string run, string name, T document, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         if (!await Folder.PutAsync($"{run}/{name}", document, type, cancellationToken))
         {

@@ -15,6 +15,18 @@ public readonly record struct BackupId : IComparable<BackupId>
     public static BackupId At(DateTimeOffset time) =>
         new(new DateTimeOffset(time.UtcTicks - (time.UtcTicks % TimeSpan.TicksPerSecond), TimeSpan.Zero));
 
+    /// <summary>The second of this time, or the next that none of these names.</summary>
+    public static BackupId FirstFree(DateTimeOffset time, IReadOnlySet<string> taken)
+    {
+        var id = At(time);
+        while (taken.Contains(id.ToString()))
+        {
+            id = id.Next();
+        }
+
+        return id;
+    }
+
     public static bool TryParse(string? text, out BackupId id)
     {
         var parsed = DateTimeOffset.TryParseExact(

@@ -52,7 +52,21 @@ public sealed class RunbookEngineTests
         effects.ShouldBe(["one", "two", "undo two, which had 3", "undo one, which had 3"]);
     }
 
-    private sealed class KilledException : Exception;
+    [Theory]
+    [InlineData("step-01.json")]
+    [InlineData("begun.json")]
+    public async Task A_run_of_which_something_is_missing_is_not_gone_on_with(string lost)
+    {
+        await BeginAsync();
+        var killed = Engine();
+        killed.Reached = place => _ = place == "wrote two" ? throw new KilledException() : 0;
+        await Should.ThrowAsync<KilledException>(() => RunAsync(killed));
+        await repository.OpenFolder("recovery/runs").DeleteAsync([$"20261129_030000/{lost}"], Token);
+
+        (await Should.ThrowAsync<NotRestorableException>(() => Journal.FindUnfinishedAsync(Token))).Message.ShouldContain($"recovery/runs/20261129_030000/{lost}");
+
+        effects.ShouldBe(["one", "two"]);
+    }
 
     private RunbookEngine Engine() => new(Journal, new RecoveryReports(repository), TimeProvider.System, NullLogger<RunbookEngine>.Instance);
 
@@ -104,4 +118,6 @@ public sealed class RunbookEngineTests
     };
 
     private static RecoveryWatch Watch() => new(_ => { }, new Progress<TransferProgress>());
+
+    private sealed class KilledException : Exception;
 }
