@@ -15,17 +15,11 @@ namespace NLDS.BackupAgent.Repository.Log;
 /// </summary>
 public sealed class LogArchive
 {
-    private const string SealSuffix = ".seal";
-    private const string TailFolder = "tail/";
-
-    private const string PlainReachName = "plain.json";
-
     private readonly IObjectStore store;
     private readonly DocumentStore documents;
     private readonly string folder;
     private readonly LogFiles filesBeside;
     private readonly PlainReach plainReach;
-    private string? lastLineage;
 
     internal LogArchive(IObjectStore store, string folder, ILogNaming naming, Codec codec, int level, DocumentStore? documents = null)
     {
@@ -33,13 +27,16 @@ public sealed class LogArchive
         this.documents = documents ?? new DocumentStore(store);
         this.folder = folder;
         filesBeside = new LogFiles(store, this.documents);
-        plainReach = new PlainReach(this.documents, new ObjectKey($"{folder}/{PlainReachName}"));
+        Names = new LogNames(folder, naming, codec, this.documents.Keys);
+        plainReach = new PlainReach(this.documents, Names.File(LogNames.PlainReach));
         Naming = naming;
         Codec = codec;
         Level = level;
     }
 
     public ILogNaming Naming { get; }
+
+    internal LogNames Names { get; }
 
     internal Codec Codec { get; }
 
@@ -50,25 +47,11 @@ public sealed class LogArchive
     /// <summary>What retention has removed of it.</summary>
     internal PrunedLogStore Pruned => new(store, documents, folder);
 
-    internal string MarksPrefix => $"{folder}/marks/";
-
-    private ObjectKey ConfirmationKey => new($"{folder}/{TailFolder}confirmed.json");
-
     /// <summary>May this piece be read here? Without a key an encrypted one is only seen.</summary>
     public bool CanRead(LogPiece piece) => !piece.IsEncrypted || Key is not null;
 
     /// <summary>What its pieces are encrypted with from now on; null for not at all.</summary>
     internal RepositoryKey? Key => documents.Keys.Writing;
-
-    /// <summary>A whole segment as it is written now.</summary>
-    internal LogPiece NewSegment(string lineage, LogRange segment) => new(SegmentKey(lineage, segment), lineage, segment, Codec, 0, IsSegment: true) { IsEncrypted = Key is not null };
-
-    /// <summary>A chunk as it is written now.</summary>
-    internal LogPiece NewChunk(string lineage, LogRange range) => new(ChunkKey(lineage, range), lineage, range, Codec, 0, IsSegment: false) { IsEncrypted = Key is not null };
-
-    internal ObjectKey SegmentKey(string lineage, LogRange segment) => new($"{folder}/{Naming.Name(lineage, segment)}{Suffix(Codec, Key is not null)}");
-
-    internal ObjectKey ChunkKey(string lineage, LogRange range) => new($"{folder}/{TailFolder}{lineage}-{range.Start:x16}-{range.End:x16}{Suffix(Codec, Key is not null)}");
 
     /// <summary>
     /// Makes the log ready for a writer. Where encryption is new here, this records how far the log without it reaches, after which no unencrypted piece is
@@ -84,7 +67,7 @@ public sealed class LogArchive
         var pieces = new List<LogPiece>();
         await foreach (var entry in store.ListAsync(folder + "/", null, cancellationToken))
         {
-            if (TryParse(entry) is { IsEncrypted: false } piece)
+            if (Names.TryParse(entry) is { IsEncrypted: false } piece)
             {
                 pieces.Add(piece);
             }
@@ -117,7 +100,7 @@ public sealed class LogArchive
     /// </summary>
     public async Task<LogInventory> ReadEndAsync(CancellationToken cancellationToken)
     {
-        if (await FindConfirmationAsync(ConfirmationKey, cancellationToken) is { } confirmed)
+        if (await FindConfirmationAsync(Names.Confirmation, cancellationToken) is { } confirmed)
         {
             var open = Naming.SegmentAt(confirmed.Position).Start;
             var end = await ReadInventoryFromAsync(confirmed.Lineage, open > 0 ? open - 1 : 0, cancellationToken);
@@ -137,15 +120,15 @@ public sealed class LogArchive
         var gaps = new List<LogGap>();
         var proofs = new List<string>();
         var hasPlainReach = false;
-        await foreach (var entry in store.ListAsync($"{folder}/{TailFolder}", null, cancellationToken))
+        await foreach (var entry in store.ListAsync(Names.TailPrefix, null, cancellationToken))
         {
-            if (ParseChunk(entry) is { } chunk)
+            if (LogNames.ParseChunk(entry) is { } chunk)
             {
                 pieces.Add(chunk);
             }
         }
 
-        await foreach (var entry in store.ListAsync(folder + "/", KeyBefore(from), cancellationToken))
+        await foreach (var entry in store.ListAsync(folder + "/", Names.KeyBefore(from), cancellationToken))
         {
             var name = entry.Key.Value[(folder.Length + 1)..];
             if (name.StartsWith("gaps/", StringComparison.Ordinal))
@@ -159,15 +142,15 @@ public sealed class LogArchive
             {
                 proofs.Add(name[..^DocumentStore.ChecksumSuffix.Length]);
             }
-            else if (name == PlainReachName)
+            else if (name == LogNames.PlainReach)
             {
                 hasPlainReach = true;
             }
-            else if (name.Contains('/', StringComparison.Ordinal) || name.EndsWith(SealSuffix, StringComparison.Ordinal))
+            else if (name.Contains('/', StringComparison.Ordinal) || name.EndsWith(LogNames.SealSuffix, StringComparison.Ordinal))
             {
                 continue;
             }
-            else if (ParseSegment(entry, name) is { } segment)
+            else if (Names.ParseSegment(entry, name) is { } segment)
             {
                 pieces.Add(segment);
             }
@@ -187,19 +170,12 @@ public sealed class LogArchive
             Files = files,
             ProvenFiles = proofs,
             HasPlainReach = hasPlainReach,
-            Confirmation = await TryReadAsync(ConfirmationKey, FindConfirmationAsync, damaged, cancellationToken),
+            Confirmation = await TryReadAsync(Names.Confirmation, FindConfirmationAsync, damaged, cancellationToken),
 
             // Last: what was removed while the pieces were listed had been recorded before that.
             Pruned = await Pruned.ReadAsync(cancellationToken),
         };
     }
-
-    /// <summary>
-    /// A key that sorts before every name of the segment at a place and behind those of segments two before it: listings are in the order of keys, and names in
-    /// the order of the log. The folders of gaps and marks come behind all segments.
-    /// </summary>
-    private ObjectKey? KeyBefore(LogStart? from) =>
-        from is { Position: > 0 } start ? new ObjectKey($"{folder}/{Naming.Name(start.Lineage, Naming.SegmentAt(start.Position - 1))}") : null;
 
     /// <summary>The whole segment at <paramref name="position"/>, without a listing; null when the store said that it has none by any of its names.</summary>
     public async Task<LogPiece?> FindSegmentAsync(string lineage, ulong position, CancellationToken cancellationToken)
@@ -208,7 +184,7 @@ public sealed class LogArchive
         var forms = Enum.GetValues<Codec>().SelectMany(codec => (bool[])[true, false], (codec, isEncrypted) => (Codec: codec, IsEncrypted: isEncrypted));
         foreach (var (codec, isEncrypted) in forms.OrderByDescending(form => form.Codec == Codec && form.IsEncrypted == Key is not null))
         {
-            var key = new ObjectKey($"{folder}/{Naming.Name(lineage, range)}{Suffix(codec, isEncrypted)}");
+            var key = Names.SegmentKey(lineage, range, codec, isEncrypted);
             if (await store.HeadAsync(key, cancellationToken) is { } found
                 && new LogPiece(key, lineage, range, codec, found.Bytes, IsSegment: true) { IsEncrypted = isEncrypted } is var piece
                 && (await plainReach.PartAsync([piece], cancellationToken)).Believed.Count > 0)
@@ -267,21 +243,21 @@ public sealed class LogArchive
     /// <summary>Stores a small file beside the log under its own name, its proof first, unless the same bytes are there already.</summary>
     /// <exception cref="LogDivergedException">A file of that name has other content.</exception>
     public Task PutFileAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
-        filesBeside.PutAsync(new ObjectKey($"{folder}/{name}"), content, cancellationToken);
+        filesBeside.PutAsync(Names.File(name), content, cancellationToken);
 
     /// <summary>The content of a small file beside the log, proved.</summary>
     /// <exception cref="ObjectNotFoundException">The store said that there is none.</exception>
     /// <exception cref="NotRestorableException">It is damaged, or its proof is.</exception>
     public Task<byte[]> ReadFileAsync(string name, CancellationToken cancellationToken) =>
-        filesBeside.ReadAsync(new ObjectKey($"{folder}/{name}"), cancellationToken);
+        filesBeside.ReadAsync(Names.File(name), cancellationToken);
 
     /// <summary>Records a hole for ever. Recording the same hole again changes nothing.</summary>
     public Task RecordGapAsync(LogGap gap, CancellationToken cancellationToken) =>
-        documents.PutAsync(GapKey(gap), gap, LogJson.Default.LogGap, cancellationToken);
+        documents.PutAsync(Names.GapKey(gap), gap, LogJson.Default.LogGap, cancellationToken);
 
     /// <summary>Records a named moment. Recording the same one again changes nothing.</summary>
     public Task RecordMarkAsync(LogMark mark, CancellationToken cancellationToken) =>
-        documents.PutAsync(MarkKey(mark.Lineage, mark.Start), mark, LogJson.Default.LogMark, cancellationToken);
+        documents.PutAsync(Names.MarkKey(mark.Lineage, mark.Start), mark, LogJson.Default.LogMark, cancellationToken);
 
     /// <summary>All named moments in the order of the log.</summary>
     public IAsyncEnumerable<LogMark> ReadMarksAsync(CancellationToken cancellationToken) => ReadMarksAsync(damaged: null, cancellationToken);
@@ -290,7 +266,7 @@ public sealed class LogArchive
     public async IAsyncEnumerable<LogMark> ReadMarksAsync(
         ICollection<DamagedRecord>? damaged, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var entry in store.ListAsync(MarksPrefix, null, cancellationToken))
+        await foreach (var entry in store.ListAsync(Names.MarksPrefix, null, cancellationToken))
         {
             if (await TryReadAsync(entry.Key, ReadMarkAsync, damaged, cancellationToken) is { } mark)
             {
@@ -300,16 +276,16 @@ public sealed class LogArchive
     }
 
     /// <summary>Where the record of a named moment lies, for messages.</summary>
-    public string NameOfMark(string lineage, ulong start) => MarkKey(lineage, start).Value;
+    public string NameOfMark(string lineage, ulong start) => Names.MarkKey(lineage, start).Value;
 
     /// <summary>Where the confirmation lies, for messages.</summary>
-    public string NameOfConfirmation => ConfirmationKey.Value;
+    public string NameOfConfirmation => Names.Confirmation.Value;
 
     /// <summary>Where the word of how far the unencrypted log reaches lies, for messages.</summary>
-    public string NameOfPlainReach => NameOfFile(PlainReachName);
+    public string NameOfPlainReach => NameOfFile(LogNames.PlainReach);
 
     /// <summary>Where a small file beside the log lies, for messages.</summary>
-    public string NameOfFile(string name) => $"{folder}/{name}";
+    public string NameOfFile(string name) => Names.File(name).Value;
 
     /// <summary>Removes pieces whose bytes other pieces hold; a seal beside a piece goes after it, so that no piece is ever without its proof.</summary>
     public async Task RemoveAsync(IReadOnlyCollection<LogPiece> superfluous, CancellationToken cancellationToken)
@@ -320,7 +296,7 @@ public sealed class LogArchive
         }
 
         await store.DeleteAsync([.. superfluous.Select(p => p.Key)], cancellationToken);
-        List<ObjectKey> seals = [.. superfluous.Where(p => p.HasSealBeside).Select(p => SealKey(p.Key))];
+        List<ObjectKey> seals = [.. superfluous.Where(p => p.HasSealBeside).Select(p => LogNames.SealKey(p.Key))];
         if (seals.Count > 0)
         {
             await store.DeleteAsync(seals, cancellationToken);
@@ -357,26 +333,19 @@ public sealed class LogArchive
         store is FencedObjectStore fenced ? fenced.RequireNewestAsync(cancellationToken) : Task.CompletedTask;
 
     internal Task ConfirmAsync(LogConfirmation confirmation, CancellationToken cancellationToken) => documents.ReplaceAsync(
-        ConfirmationKey, confirmation, LogJson.Default.LogConfirmation, cancellationToken);
-
-    /// <summary>The seal's own object, for a codec that has no place for a seal.</summary>
-    internal static ObjectKey SealKey(ObjectKey piece) => new(piece.Value + SealSuffix);
-
-    private ObjectKey GapKey(LogGap gap) => new($"{folder}/gaps/{gap.Lineage}-{gap.Start:x16}-{gap.End:x16}.json");
-
-    private ObjectKey MarkKey(string lineage, ulong start) => new($"{folder}/marks/{lineage}-{start:x16}.json");
+        Names.Confirmation, confirmation, LogJson.Default.LogConfirmation, cancellationToken);
 
     private async Task<LogGap?> ReadGapAsync(ObjectKey key, CancellationToken cancellationToken)
     {
         var gap = await documents.ReadAsync(key, LogJson.Default.LogGap, cancellationToken);
-        return GapKey(gap) == key ? gap : throw BelongsElsewhere(key);
+        return Names.GapKey(gap) == key ? gap : throw BelongsElsewhere(key);
     }
 
     private async Task<LogMark?> ReadMarkAsync(ObjectKey key, CancellationToken cancellationToken)
     {
         // One that retention removed after it was listed lay before everything that can be restored.
         var mark = await documents.FindAsync(key, LogJson.Default.LogMark, cancellationToken);
-        return mark is null || MarkKey(mark.Lineage, mark.Start) == key ? mark : throw BelongsElsewhere(key);
+        return mark is null || Names.MarkKey(mark.Lineage, mark.Start) == key ? mark : throw BelongsElsewhere(key);
     }
 
     private Task<LogConfirmation?> FindConfirmationAsync(ObjectKey key, CancellationToken cancellationToken) =>
@@ -392,7 +361,7 @@ public sealed class LogArchive
         }
         catch (NotRestorableException damage) when (damaged is not null)
         {
-            damaged.Add(new DamagedRecord(NameOfFile(PlainReachName), damage.Message));
+            damaged.Add(new DamagedRecord(NameOfPlainReach, damage.Message));
             return (pieces, []);
         }
     }
@@ -414,14 +383,12 @@ public sealed class LogArchive
         }
     }
 
-    private static string Suffix(Codec codec, bool isEncrypted) => codec.Suffix() + (isEncrypted ? Codecs.EncryptedSuffix : "");
-
     private async Task<(LogSeal Seal, int FrameBytes)> ReadSealAndSizeAsync(LogPiece piece, CancellationToken cancellationToken)
     {
         try
         {
             var (tail, inside) = piece.HasSealBeside
-                ? (await store.ReadAllAsync(SealKey(piece.Key), cancellationToken), false)
+                ? (await store.ReadAllAsync(LogNames.SealKey(piece.Key), cancellationToken), false)
                 : (await ReadEndAsync(piece, cancellationToken), true);
             var frameBytes = 0;
             var seal = (piece.IsEncrypted ? SealBox.Read(tail, documents.Keys, piece.Key, out frameBytes) : SealFrame.Read(tail, piece.Codec, out frameBytes))
@@ -449,50 +416,6 @@ public sealed class LogArchive
         return await source.ReadAtLeastAsync(end, count, throwOnEndOfStream: false, cancellationToken) == count
             ? end
             : throw Damaged(piece, $"it is shorter than the {piece.StoredBytes} bytes that were listed");
-    }
-
-    /// <summary>The piece of this log that an object is by its name; null for everything else.</summary>
-    internal LogPiece? TryParse(ObjectInfo entry) => ParseChunk(entry) ?? ParseSegment(entry, entry.Key.Name);
-
-    private LogPiece? ParseSegment(ObjectInfo entry, string name)
-    {
-        var (bare, codec, isEncrypted) = Codecs.Split(name);
-        return Naming.TryParse(bare, out var lineage, out var range)
-            ? new LogPiece(entry.Key, Once(lineage), range, codec, entry.Bytes, IsSegment: true) { IsEncrypted = isEncrypted }
-            : null;
-    }
-
-    /// <summary>A hundred thousand pieces of one lineage share its name.</summary>
-    private string Once(string lineage)
-    {
-        var known = lastLineage;
-        return known == lineage ? known : lastLineage = lineage;
-    }
-
-    private static LogPiece? ParseChunk(ObjectInfo entry)
-    {
-        var (bare, codec, isEncrypted) = Codecs.Split(entry.Key.Name);
-        return TryParseChunk(bare, out var lineage, out var range)
-            ? new LogPiece(entry.Key, lineage, range, codec, entry.Bytes, IsSegment: false) { IsEncrypted = isEncrypted }
-            : null;
-    }
-
-    private static bool TryParseChunk(string name, out string lineage, out LogRange range)
-    {
-        lineage = "";
-        range = default;
-        var parts = name.Split('-');
-        if (parts.Length != 3 || parts[1].Length != 16 || parts[2].Length != 16
-            || !ulong.TryParse(parts[1], System.Globalization.NumberStyles.AllowHexSpecifier, null, out var start)
-            || !ulong.TryParse(parts[2], System.Globalization.NumberStyles.AllowHexSpecifier, null, out var end)
-            || end <= start)
-        {
-            return false;
-        }
-
-        lineage = parts[0];
-        range = new LogRange(start, end);
-        return true;
     }
 
     private static NotRestorableException Damaged(LogPiece piece, string what) => new($"The object '{piece.Key}' is damaged: {what}.");

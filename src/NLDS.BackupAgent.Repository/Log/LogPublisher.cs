@@ -71,7 +71,7 @@ internal sealed class LogPublisher(LogArchive archive, Action<LogRange> durable)
             return frame;
         }
 
-        var key = LogArchive.SealKey(piece.Key);
+        var key = LogNames.SealKey(piece.Key);
         var protection = piece.IsSegment ? Protection.Locked : Protection.None;
         if (!await archive.Store.PutIfAbsentAsync(key, frame, protection, cancellationToken))
         {

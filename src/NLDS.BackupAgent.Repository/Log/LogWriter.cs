@@ -376,7 +376,7 @@ public sealed partial class LogWriter : IAsyncDisposable
         var stretch = merged ? merge : pending;
         var range = new LogRange(stretch.Start, position);
         var seal = Seal(range, stretch.Times);
-        var chunk = archive.NewChunk(lineage, range);
+        var chunk = archive.Names.NewChunk(lineage, range);
         var (content, recorded, superseded) = (stretch.Copy(), TakeMarks(), merged ? segment.TakeMergeable() : []);
         await uploads.BeginChunkAsync(() => publisher.PutChunkAsync(chunk, seal, content, recorded, superseded, abandoned.Token));
         segment.AddChunk(chunk, merge.Start);
@@ -399,7 +399,7 @@ public sealed partial class LogWriter : IAsyncDisposable
     {
         var ended = segment;
         var seal = Seal(ended.Range, ended.Times);
-        var piece = archive.NewSegment(lineage, ended.Range);
+        var piece = archive.Names.NewSegment(lineage, ended.Range);
         var before = held.SegmentEndingAt(position);
         if (before is not null && before.Key != piece.Key
             && await archive.FindFaultAsync(before, ended.Range.Start, seal.ContentSha256, abandoned.Token) is { } fault)
@@ -471,7 +471,7 @@ public sealed partial class LogWriter : IAsyncDisposable
                 $"A log cannot be written from {archive.Naming.Format(start)} on: '{name}' is the name of another range. Begin at the start of a segment.", nameof(start));
         }
 
-        var upload = new ObjectWriter(archive.Store, archive.SegmentKey(lineage, range), protection: Protection.Locked);
+        var upload = new ObjectWriter(archive.Store, archive.Names.SegmentKey(lineage, range), protection: Protection.Locked);
         return new OpenSegment(range, new StoredWriter(upload, archive.Key));
     }
 

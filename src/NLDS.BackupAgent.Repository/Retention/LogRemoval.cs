@@ -33,7 +33,7 @@ internal sealed class LogRemoval(IObjectStore store, TimeProvider clock, PruneBu
 
             // A seal beside a piece goes after it, so that no piece is ever without its proof.
             await removal.DeleteAsync(
-                [.. batch.Where(p => p.HasSealBeside && !locked.Contains(p.Key)).Select(p => LogArchive.SealKey(p.Key))], cancellationToken);
+                [.. batch.Where(p => p.HasSealBeside && !locked.Contains(p.Key)).Select(p => LogNames.SealKey(p.Key))], cancellationToken);
         }
 
         await RemoveMarksAsync(plan, cancellationToken);
@@ -44,7 +44,7 @@ internal sealed class LogRemoval(IObjectStore store, TimeProvider clock, PruneBu
     private async Task RemoveMarksAsync(LogPlan plan, CancellationToken cancellationToken)
     {
         var batch = new List<ObjectKey>();
-        await foreach (var entry in store.ListAsync(plan.Archive.MarksPrefix, null, cancellationToken))
+        await foreach (var entry in store.ListAsync(plan.Archive.Names.MarksPrefix, null, cancellationToken))
         {
             if (Lies(entry.Key.Name, plan.Superfluous))
             {

@@ -79,7 +79,7 @@ public sealed class LogArchiveTests
         var bench = await WithPiecesAsync(Codec.Zstd);
         var chunk = (await bench.ChunksAsync())[0];
         var other = new LogRange(chunk.Range.Start + 1, chunk.Range.End + 1);
-        var moved = chunk with { Key = bench.Archive.ChunkKey(LogBench.Lineage, other), Range = other };
+        var moved = chunk with { Key = bench.Archive.Names.ChunkKey(LogBench.Lineage, other), Range = other };
         await bench.Store.PutIfAbsentAsync(moved.Key, await bench.Store.ReadAllAsync(chunk.Key, None), None);
 
         (await DamageAsync(bench, moved)).ShouldContain("belongs to another object");
@@ -293,7 +293,7 @@ public sealed class LogArchiveTests
     }
 
     private static IEnumerable<ObjectKey> KeysOf(LogPiece piece) =>
-        piece.Codec == Codec.None ? [piece.Key, LogArchive.SealKey(piece.Key)] : [piece.Key];
+        piece.Codec == Codec.None ? [piece.Key, LogNames.SealKey(piece.Key)] : [piece.Key];
 
     private static async Task<string> DamageAsync(LogBench bench, LogPiece piece) =>
         (await Should.ThrowAsync<NotRestorableException>(() => bench.Archive.CopyAsync(piece, Stream.Null, None))).Message;

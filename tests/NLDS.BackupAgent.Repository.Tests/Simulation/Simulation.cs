@@ -274,7 +274,7 @@ internal sealed class Simulation : IAsyncDisposable
         store.Require(listed.Select(b => b.Id).SequenceEqual(store.Backups.Select(b => b.Id)), 3, $"{agent.Name} lists {string.Join(' ', listed.Select(b => b.Id))}");
         var position = (ulong)random.NextInt64((long)truth.Written + 1);
         var found = await agent.Log.FindSegmentAsync(Truth.Lineage, position, None);
-        store.Require((found is not null) == store.Has(agent.Log.SegmentKey(Truth.Lineage, Truth.Naming.SegmentAt(position))), 8, $"{agent.Name} says that the segment at {position} is {(found is null ? "not " : "")}there");
+        store.Require((found is not null) == store.Has(agent.Log.Names.SegmentKey(Truth.Lineage, Truth.Naming.SegmentAt(position))), 8, $"{agent.Name} says that the segment at {position} is {(found is null ? "not " : "")}there");
     }
 
     private async Task HoldAsync(SimulatedAgent agent)

@@ -290,7 +290,7 @@ internal sealed class WatchedStore(SimulatedClock clock, Truth truth, Repository
     private void JudgePiece(ObjectKey key, byte[] content)
     {
         var archive = new LogArchive(memory, "source/log", Truth.Naming, options.Codec, 3, new DocumentStore(memory, options.Encryption.Keyring()));
-        if (archive.TryParse(new ObjectInfo(key, content.Length, default)) is not { } piece)
+        if (archive.Names.TryParse(new ObjectInfo(key, content.Length, default)) is not { } piece)
         {
             return;
         }
