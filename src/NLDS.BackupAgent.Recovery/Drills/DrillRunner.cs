@@ -83,66 +83,16 @@ public sealed partial class DrillRunner(DrillReports reports, DrillOptions optio
             await scratch.DisposeAsync();
         }
 
-        var report = Conclude(id, began, drilled);
+        var report = DrillConclusion.Of(id, began, clock.GetUtcNow(), $"{agent.Instance} on {agent.Machine}", drilled, options);
         var page = await reports.WriteAsync(report, earlier, cancellationToken);
         LogDrilled(report.Verdict, page);
         return (report, page);
     }
 
-    private DrillReport Conclude(string id, DateTimeOffset began, List<SourceDrill> drilled)
-    {
-        double? time = drilled.Count > 0 && drilled.All(source => source.RecoveryTimeSeconds is not null) ? drilled.Sum(source => source.RecoveryTimeSeconds) : null;
-        var point = drilled.Max(source => source.RecoveryPointSeconds);
-        List<string> findings =
-        [
-            .. drilled.Where(source => source.Failure is not null).Select(source => $"{source.Source}: {source.Failure}"),
-            .. drilled.SelectMany(source => source.Proofs.Where(proof => proof.Verdict is ProofVerdict.Failed or ProofVerdict.Finding).Select(proof => $"{source.Source}, {proof.What}: {proof.Words}")),
-        ];
-        if (time > options.RecoveryTime.TotalSeconds)
-        {
-            findings.Add(string.Create(CultureInfo.InvariantCulture, $"The recovery took {time:F1} s; the objective is {options.RecoveryTime.TotalSeconds:F0} s."));
-        }
-
-        if (point > options.RecoveryPoint.TotalSeconds)
-        {
-            findings.Add(string.Create(CultureInfo.InvariantCulture, $"A restore would have lost the last {point:F1} s; the objective is {options.RecoveryPoint.TotalSeconds:F0} s."));
-        }
-
-        foreach (var (source, load) in drilled.Where(source => source.Load is not null).Select(source => (source.Source, source.Load!)))
-        {
-            if (load.Failures > 0)
-            {
-                findings.Add($"{source}, load test: {load.Failures} clients broke off: {load.FirstFailure}");
-            }
-
-            if (load.Percentile95Milliseconds > load.ObjectiveMilliseconds)
-            {
-                findings.Add(string.Create(
-                    CultureInfo.InvariantCulture, $"{source}, load test: 95 of 100 requests took up to {load.Percentile95Milliseconds:F1} ms; the objective is {load.ObjectiveMilliseconds:F0} ms."));
-            }
-        }
-
-        var hasFailed = drilled.Any(source => source.Failure is not null || source.Load is { Failures: > 0 } || source.Proofs.Any(proof => proof.Verdict == ProofVerdict.Failed));
-        return new DrillReport
-        {
-            Id = id,
-            Began = began,
-            Ended = clock.GetUtcNow(),
-            By = $"{agent.Instance} on {agent.Machine}",
-            Verdict = hasFailed ? DrillVerdict.Failed
-                : time > options.RecoveryTime.TotalSeconds || point > options.RecoveryPoint.TotalSeconds ? DrillVerdict.ObjectiveMissed : DrillVerdict.Passed,
-            RecoveryTimeSeconds = time,
-            RecoveryPointSeconds = point,
-            RecoveryTimeObjectiveSeconds = options.RecoveryTime.TotalSeconds,
-            RecoveryPointObjectiveSeconds = options.RecoveryPoint.TotalSeconds,
-            Sources = drilled,
-            Findings = findings,
-        };
-    }
-
     /// <summary>One source's part of a drill.</summary>
     private sealed class SourceRun(DrillRunner drill, IRehearsedSource source, DrillChoice choice, DrillScratch scratch, IProgress<TransferProgress> progress)
     {
+        private readonly DateTimeOffset drilledAt = drill.clock.GetUtcNow();
         private readonly List<DrillPhase> phases = [];
         private readonly List<RehearsalProof> proofs = [];
         private IReadOnlyList<string> environment = [];
@@ -193,9 +143,11 @@ public sealed partial class DrillRunner(DrillReports reports, DrillOptions optio
             await PhaseAsync("prove", false, async () =>
             {
                 proofs.AddRange(await copy.ProveAsync(drill.options.ProofTime, cancellationToken));
+                var checks = new DrillChecks(source, copy, to == "latest", drilledAt);
                 foreach (var check in drill.options.Checks.Where(check => check.Source == source.Name))
                 {
-                    proofs.Add(await CheckAsync(copy, check, cancellationToken));
+                    proofs.Add(await checks.ProveAsync(check, cancellationToken));
+                    point = checks.HeartbeatPoint ?? point;
                 }
             });
             if (drill.options.LoadTest.Enabled)
@@ -245,70 +197,6 @@ public sealed partial class DrillRunner(DrillReports reports, DrillOptions optio
             var last = end.ToUnixTimeSeconds();
             return (backup?.Id.ToString(), first >= last ? null : DateTimeOffset.FromUnixTimeSeconds(drill.Random.NextInt64(first, last + 1)));
         }
-
-        private async Task<RehearsalProof> CheckAsync(IRehearsal copy, DrillCheckOptions check, CancellationToken cancellationToken)
-        {
-            string answer;
-            try
-            {
-                answer = await copy.AskAsync(check.Question, cancellationToken);
-            }
-            catch (SourceException refused)
-            {
-                return new RehearsalProof(check.Name, ProofVerdict.Failed, refused.Message);
-            }
-
-            if (check.IsHeartbeat)
-            {
-                return Heartbeat(check, answer);
-            }
-
-            var number = double.TryParse(answer, NumberStyles.Float, CultureInfo.InvariantCulture, out var parsed) ? parsed : (double?)null;
-            if (check.AtLeast is { } least && !(number >= least))
-            {
-                return new RehearsalProof(check.Name, ProofVerdict.Failed, $"{check.Question}: {answer}, where at least {least.ToString(CultureInfo.InvariantCulture)} is asked.");
-            }
-
-            return check.AtMostBehind is { } most
-                ? await CompareAsync(check, number, most, cancellationToken)
-                : new RehearsalProof(check.Name, ProofVerdict.Proven, $"{check.Question}: {answer}.");
-        }
-
-        private async Task<RehearsalProof> CompareAsync(DrillCheckOptions check, double? copy, double most, CancellationToken cancellationToken)
-        {
-            string answer;
-            try
-            {
-                answer = await source.AskOriginalAsync(check.Question, cancellationToken);
-            }
-            catch (SourceException unreachable)
-            {
-                return new RehearsalProof(check.Name, ProofVerdict.NotLooked, $"{check.Question}: {copy}. The original could not be asked: {unreachable.Message}");
-            }
-
-            var words = string.Create(CultureInfo.InvariantCulture, $"{check.Question}: {copy} in the copy, {answer} in the original.");
-            return double.TryParse(answer, NumberStyles.Float, CultureInfo.InvariantCulture, out var original) && original - copy <= most
-                ? new RehearsalProof(check.Name, ProofVerdict.Proven, words)
-                : new RehearsalProof(check.Name, ProofVerdict.Finding, string.Create(CultureInfo.InvariantCulture, $"{words} At most {most} behind is asked."));
-        }
-
-        private RehearsalProof Heartbeat(DrillCheckOptions check, string answer)
-        {
-            if (!DateTimeOffset.TryParse(answer, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var beat))
-            {
-                return new RehearsalProof(check.Name, ProofVerdict.Failed, $"{check.Question}: '{answer}' is no moment.");
-            }
-
-            if (to != "latest")
-            {
-                return new RehearsalProof(check.Name, ProofVerdict.Proven, $"The newest heartbeat is of {beat.UtcDateTime:u}.");
-            }
-
-            point = Math.Max(0, (drilledAt - beat).TotalSeconds);
-            return new RehearsalProof(check.Name, ProofVerdict.Proven, string.Create(CultureInfo.InvariantCulture, $"The newest heartbeat is of {beat.UtcDateTime:O}, {point:F1} s before the drill began."));
-        }
-
-        private readonly DateTimeOffset drilledAt = drill.clock.GetUtcNow();
 
         private async Task PhaseAsync(string name, bool isRecovery, Func<Task> work)
         {
