@@ -12,12 +12,12 @@ public sealed class StandingRequests(BackupRepository repository, TimeProvider c
     /// <summary>Older ones are nobody's business any more.</summary>
     private const int Remembered = 20;
 
-    /// <summary>Ids of requests so far apart order as the requests do.</summary>
-    private static readonly TimeSpan IdPrecision = TimeSpan.FromMilliseconds(1);
-
     private const string Suffix = ".json";
     private const string Begun = ".begun.json";
     private const string Ended = ".ended.json";
+
+    /// <summary>Ids of requests so far apart order as the requests do.</summary>
+    private static readonly TimeSpan IdPrecision = TimeSpan.FromMilliseconds(1);
 
     /// <summary>Proves that the repository can give it, and writes it.</summary>
     /// <exception cref="NotRestorableException">It cannot.</exception>
