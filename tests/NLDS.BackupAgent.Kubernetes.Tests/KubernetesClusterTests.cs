@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Kubernetes.Tests;
@@ -46,5 +47,48 @@ public sealed class KubernetesClusterTests
         await cluster.DeletePodAsync("nlds", pod, CancellationToken.None);
 
         server.Server.Find("pods", "nlds", "debug-shell").ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_pod_that_crashes_tells_why_and_since_when()
+    {
+        await using var server = await TestCluster.StartAsync();
+        server.Server.Change("pods", "nlds", "debug-shell", pod => pod["status"] = JsonNode.Parse("""
+            {
+              "phase": "Running",
+              "conditions": [{ "type": "Ready", "status": "False", "lastTransitionTime": "2026-11-29T03:00:00Z" }],
+              "initContainerStatuses": [{ "name": "restore", "ready": true, "restartCount": 0, "state": { "terminated": { "exitCode": 0, "reason": "Completed" } } }],
+              "containerStatuses": [{
+                "name": "shell", "ready": false, "restartCount": 4, "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off" } },
+                "lastState": { "terminated": { "exitCode": 137, "reason": "OOMKilled" } }
+              }]
+            }
+            """));
+        using var cluster = new KubernetesCluster(server.Options, TimeProvider.System);
+
+        var pod = (await cluster.FindPodAsync("nlds", "debug-shell", CancellationToken.None)).ShouldNotBeNull();
+
+        (pod.IsReady, pod.Restarts).ShouldBe((false, 4));
+        pod.UnreadySince.ShouldBe(new DateTimeOffset(2026, 11, 29, 3, 0, 0, TimeSpan.Zero));
+        pod.Containers.ShouldBe(
+        [
+            new KubernetesCluster.Container("restore", IsInit: true, IsReady: true, 0, "ended with 0 (Completed)", null, null),
+            new KubernetesCluster.Container("shell", IsInit: false, IsReady: false, 4, "waiting: CrashLoopBackOff (back-off)", "CrashLoopBackOff", "with 137 (OOMKilled)"),
+        ]);
+        (await cluster.FindPodAsync("nlds", "nobody", CancellationToken.None)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_pod_that_no_node_takes_tells_why()
+    {
+        await using var server = await TestCluster.StartAsync();
+        server.Server.Change("pods", "nlds", "debug-shell", pod => pod["status"] = JsonNode.Parse("""
+            { "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False", "message": "0/3 nodes are available: 3 Insufficient memory." }] }
+            """));
+        using var cluster = new KubernetesCluster(server.Options, TimeProvider.System);
+
+        var pod = (await cluster.FindPodAsync("nlds", "debug-shell", CancellationToken.None)).ShouldNotBeNull();
+
+        (pod.Phase, pod.Unscheduled).ShouldBe(("Pending", "0/3 nodes are available: 3 Insufficient memory."));
     }
 }
