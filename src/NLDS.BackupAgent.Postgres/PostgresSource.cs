@@ -58,7 +58,7 @@ internal sealed class PostgresSource(
         return await PostgresRehearsal.StartAsync(restored, await FindProgramsAsync(restored, cancellationToken), privateDirectory, options, clock, cancellationToken);
     }
 
-    public async Task<string> AskOriginalAsync(string question, CancellationToken cancellationToken)
+    public async Task<string> AskServerAsync(string question, CancellationToken cancellationToken)
     {
         try
         {
@@ -69,6 +69,11 @@ internal sealed class PostgresSource(
             throw PostgresFailure.Explain(refused, options);
         }
     }
+
+    public Task<ServerState> LookAtServerAsync(CancellationToken cancellationToken) => new RecoveredServer(sql, options).LookAsync(cancellationToken);
+
+    public Task<IReadOnlyList<RehearsalProof>> ProveServerAsync(TimeSpan budget, CancellationToken cancellationToken) =>
+        new RecoveredServer(sql, options).ProveAsync(budget, cancellationToken);
 
     /// <summary>A named restore point where the role may make one, so that the mark is found by hand too; the place itself is what counts.</summary>
     public async Task<SourceMark> MarkAsync(string name, CancellationToken cancellationToken)

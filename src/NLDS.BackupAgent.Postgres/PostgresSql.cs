@@ -70,9 +70,13 @@ internal sealed class PostgresSql(PostgresOptions options)
             : new SlotRoom(null, null);
     }
 
-    public async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
+    public Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken) => OpenAsync(options.Database, cancellationToken);
+
+    /// <param name="database">Another database of the same server.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    public async Task<NpgsqlConnection> OpenAsync(string database, CancellationToken cancellationToken)
     {
-        var connection = new NpgsqlConnection(ConnectionString());
+        var connection = new NpgsqlConnection(ConnectionString(database));
         try
         {
             await connection.OpenAsync(cancellationToken);
@@ -85,11 +89,11 @@ internal sealed class PostgresSql(PostgresOptions options)
         }
     }
 
-    private string ConnectionString() => new NpgsqlConnectionStringBuilder
+    private string ConnectionString(string database) => new NpgsqlConnectionStringBuilder
     {
         Host = options.Host,
         Port = options.Port,
-        Database = options.Database,
+        Database = database,
         Username = options.Username,
         Password = options.Password,
         ApplicationName = options.ApplicationName + "-sql",

@@ -77,7 +77,7 @@ internal sealed class RedisSource(
         }
     }
 
-    public async Task<string> AskOriginalAsync(string question, CancellationToken cancellationToken)
+    public async Task<string> AskServerAsync(string question, CancellationToken cancellationToken)
     {
         try
         {
@@ -86,6 +86,48 @@ internal sealed class RedisSource(
             {
                 return (await connection.AskAsync(cancellationToken, question.Split(' ', StringSplitOptions.RemoveEmptyEntries))).Text;
             }
+        }
+        catch (Exception failure) when (RedisFailure.IsExpected(failure))
+        {
+            throw RedisFailure.Explain(failure, options);
+        }
+    }
+
+    public async Task<ServerState> LookAtServerAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var (connection, info) = await PrimaryConnection.OpenAsync(options, clock, cancellationToken);
+            await using (connection)
+            {
+                if (info["loading"] == "1")
+                {
+                    return new ServerState(
+                        IsReady: false,
+                        $"Redis has loaded {info["loading_loaded_perc"]} % of its data.",
+                        info.Number("loading_total_bytes") is > 0 and var all && info.Number("loading_loaded_bytes") is { } loaded ? Math.Max(0, all - loaded) : null);
+                }
+
+                await connection.AskAsync(cancellationToken, "PING");
+                return new ServerState(IsReady: true, "Redis has loaded its data and takes commands.", 0);
+            }
+        }
+        catch (Exception failure) when (RedisFailure.IsExpected(failure))
+        {
+            return RedisFailure.Explain(failure, options) is { IsPermanent: false } passing ? new ServerState(IsReady: false, passing.Message) : throw RedisFailure.Explain(failure, options);
+        }
+    }
+
+    /// <summary>What Redis loads it has checked by then; how much it is shows whether all of it came.</summary>
+    public async Task<IReadOnlyList<RehearsalProof>> ProveServerAsync(TimeSpan budget, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var (connection, info) = await PrimaryConnection.OpenAsync(options, clock, cancellationToken);
+            await connection.DisposeAsync();
+            return ReferenceEquals(info, ServerInfo.Unknown)
+                ? [new RehearsalProof("keys", ProofVerdict.NotLooked, $"The user may not use INFO. Run ACL SETUSER {options.Username ?? "default"} +info.")]
+                : [new RehearsalProof("keys", ProofVerdict.Proven, $"It has {info.Databases.Values.Sum()} keys in {info.Databases.Count} databases.")];
         }
         catch (Exception failure) when (RedisFailure.IsExpected(failure))
         {

@@ -97,7 +97,7 @@ internal sealed class PostgresRehearsal : IRehearsal
         try
         {
             await using var connection = await OpenAsync(options.Database, cancellationToken);
-            return await ScalarAsync(connection, question, cancellationToken) ?? "";
+            return await connection.AskAsync(question, cancellationToken) ?? "";
         }
         catch (NpgsqlException refused)
         {
@@ -110,15 +110,14 @@ internal sealed class PostgresRehearsal : IRehearsal
         List<RehearsalProof> proofs = [];
         var began = Stopwatch.GetTimestamp();
         await using var connection = await OpenAsync(Maintenance, cancellationToken);
-        var reached = await ScalarAsync(
-            connection, $"SELECT (pg_current_wal_lsn() >= '{plan.Stop.Record}'::pg_lsn)::text || ' ' || pg_current_wal_lsn()::text", cancellationToken) ?? "";
+        var reached = await connection.AskAsync($"SELECT (pg_current_wal_lsn() >= '{plan.Stop.Record}'::pg_lsn)::text || ' ' || pg_current_wal_lsn()::text", cancellationToken) ?? "";
         proofs.Add(reached.StartsWith("true", StringComparison.Ordinal)
             ? new RehearsalProof("recovery", ProofVerdict.Proven, $"It recovered up to {plan.Target} and was promoted; its log is at {reached[5..]}.")
             : new RehearsalProof("recovery", ProofVerdict.Failed, $"Its log ends at {reached.Split(' ')[^1]}, before {plan.Stop.Record}."));
 
-        var databases = await ListAsync(connection, "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1", cancellationToken);
+        var databases = await connection.ListAsync(StructureProof.Databases, cancellationToken);
         proofs.Add(await CollationsAsync(connection, databases, cancellationToken));
-        proofs.Add(await StructuresAsync(databases, () => budget - Stopwatch.GetElapsedTime(began), cancellationToken));
+        proofs.Add(await new StructureProof(OpenAsync, installs: true).ProveAsync(databases, () => budget - Stopwatch.GetElapsedTime(began), cancellationToken));
         return proofs;
     }
 
@@ -146,7 +145,7 @@ internal sealed class PostgresRehearsal : IRehearsal
     private async Task<bool> HasChecksumsAsync(CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(Maintenance, cancellationToken);
-        return await ScalarAsync(connection, "SHOW data_checksums", cancellationToken) == "on";
+        return await connection.AskAsync("SHOW data_checksums", cancellationToken) == "on";
     }
 
     private async Task<RehearsalProof> ChecksumsAsync(CancellationToken cancellationToken)
@@ -170,8 +169,7 @@ internal sealed class PostgresRehearsal : IRehearsal
         List<string> different = [];
         if (connection.PostgreSqlVersion.Major >= 15)
         {
-            different.AddRange(await ListAsync(
-                connection,
+            different.AddRange(await connection.ListAsync(
                 "SELECT 'database ' || datname || ' (' || datcollversion || ', here ' || pg_database_collation_actual_version(oid) || ')' FROM pg_database "
                 + "WHERE datcollversion <> pg_database_collation_actual_version(oid)",
                 cancellationToken));
@@ -180,8 +178,7 @@ internal sealed class PostgresRehearsal : IRehearsal
         foreach (var database in databases)
         {
             await using var inside = await OpenAsync(database, cancellationToken);
-            different.AddRange(await ListAsync(
-                inside,
+            different.AddRange(await inside.ListAsync(
                 "SELECT 'collation ' || collname || ' of ' || current_database() || ' (' || collversion || ', here ' || pg_collation_actual_version(oid) || ')' FROM pg_collation "
                 + "WHERE collversion <> pg_collation_actual_version(oid) AND oid IN (SELECT refobjid FROM pg_depend WHERE refclassid = 'pg_collation'::regclass)",
                 cancellationToken));
@@ -196,64 +193,6 @@ internal sealed class PostgresRehearsal : IRehearsal
                 + "After a restore to a machine like this one, REINDEX the indexes on text, and ALTER … REFRESH VERSION.");
     }
 
-    /// <summary>Every heap and every B-tree by amcheck, as long as the budget lasts.</summary>
-    private async Task<RehearsalProof> StructuresAsync(IReadOnlyList<string> databases, Func<TimeSpan> left, CancellationToken cancellationToken)
-    {
-        var (heaps, indexes, broken) = (0, 0, new List<string>());
-        foreach (var database in databases)
-        {
-            await using var inside = await OpenAsync(database, cancellationToken);
-            if (await ScalarAsync(inside, "SELECT name FROM pg_available_extensions WHERE name = 'amcheck'", cancellationToken) is null)
-            {
-                return new RehearsalProof("heaps and B-trees", ProofVerdict.NotLooked, "The extension amcheck is not on this machine (postgresql-contrib).");
-            }
-
-            await ScalarAsync(inside, "CREATE SCHEMA nlds_drill; CREATE EXTENSION IF NOT EXISTS amcheck SCHEMA nlds_drill", cancellationToken);
-            var schema = await ScalarAsync(inside, "SELECT quote_ident(nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'amcheck'", cancellationToken);
-            var relations = await ListAsync(
-                inside,
-                "SELECT c.oid::text || ' ' || c.relkind::text || ' ' || c.oid::regclass::text FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid LEFT JOIN pg_am a ON a.oid = c.relam "
-                + "WHERE c.relpersistence = 'p' AND ((c.relkind IN ('r', 't', 'm') AND a.amname = 'heap') OR (c.relkind = 'i' AND a.amname = 'btree' AND i.indisvalid)) ORDER BY pg_relation_size(c.oid)",
-                cancellationToken);
-            foreach (var relation in relations.Select(line => line.Split(' ', 3)))
-            {
-                if (left() <= TimeSpan.Zero)
-                {
-                    return Verdict($"The time for it ran out in {database}.");
-                }
-
-                var isIndex = relation[1] == "i";
-                (heaps, indexes) = isIndex ? (heaps, indexes + 1) : (heaps + 1, indexes);
-                try
-                {
-                    var wrong = isIndex
-                        ? await ScalarAsync(inside, $"SELECT {schema}.bt_index_check({relation[0]})", cancellationToken)
-                        : await ScalarAsync(inside, $"SELECT msg FROM {schema}.verify_heapam({relation[0]}) LIMIT 1", cancellationToken);
-                    if (!string.IsNullOrEmpty(wrong))
-                    {
-                        broken.Add($"{database}: {relation[2]}: {wrong}");
-                    }
-                }
-                catch (PostgresException damage)
-                {
-                    broken.Add($"{database}: {relation[2]}: {damage.MessageText}");
-                }
-            }
-        }
-
-        return Verdict(null);
-
-        RehearsalProof Verdict(string? cut)
-        {
-            var looked = $"amcheck looked at {heaps} heaps and {indexes} B-trees in {databases.Count} databases";
-            return broken.Count > 0
-                ? new RehearsalProof("heaps and B-trees", ProofVerdict.Failed, $"{looked}; {broken.Count} are damaged: {string.Join("; ", broken.Take(3))}.")
-                : cut is null
-                    ? new RehearsalProof("heaps and B-trees", ProofVerdict.Proven, $"{looked}, all of them sound.")
-                    : new RehearsalProof("heaps and B-trees", ProofVerdict.NotLooked, $"{looked}, those sound. {cut}");
-        }
-    }
-
     private async Task AwaitPromotionAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -266,9 +205,9 @@ internal sealed class PostgresRehearsal : IRehearsal
             try
             {
                 await using var connection = await OpenAsync(Maintenance, cancellationToken);
-                if (await ScalarAsync(connection, "SELECT pg_is_in_recovery()::text", cancellationToken) == "false")
+                if (await connection.AskAsync("SELECT pg_is_in_recovery()::text", cancellationToken) == "false")
                 {
-                    superuser = await ScalarAsync(connection, "SELECT rolname FROM pg_roles WHERE oid = 10", cancellationToken) ?? superuser;
+                    superuser = await connection.AskAsync("SELECT rolname FROM pg_roles WHERE oid = 10", cancellationToken) ?? superuser;
                     return;
                 }
             }
@@ -308,25 +247,5 @@ internal sealed class PostgresRehearsal : IRehearsal
             await connection.DisposeAsync();
             throw;
         }
-    }
-
-    private static async Task<string?> ScalarAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
-    {
-        await using var command = new NpgsqlCommand(sql, connection);
-        var value = await command.ExecuteScalarAsync(cancellationToken);
-        return AnswerText.Of(value);
-    }
-
-    private static async Task<IReadOnlyList<string>> ListAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
-    {
-        await using var command = new NpgsqlCommand(sql, connection);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var rows = new List<string>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            rows.Add(reader.GetString(0));
-        }
-
-        return rows;
     }
 }

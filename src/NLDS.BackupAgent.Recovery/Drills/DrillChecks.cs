@@ -46,7 +46,7 @@ internal sealed class DrillChecks(IRehearsedSource source, IRehearsal copy, bool
         string answer;
         try
         {
-            answer = await source.AskOriginalAsync(check.Question, cancellationToken);
+            answer = await source.AskServerAsync(check.Question, cancellationToken);
         }
         catch (SourceException unreachable)
         {

@@ -1,7 +1,7 @@
 namespace NLDS.BackupAgent.Repository.Sources;
 
 /// <summary>A source whose restore can be rehearsed on this machine: it starts a server on a restored directory that nobody reaches and that reaches nobody.</summary>
-public interface IRehearsedSource : IDirectorySource
+public interface IRehearsedSource : IServerSource
 {
     /// <summary>
     /// The server's programs on this machine that fit a plan, in words: <c>PostgreSQL 15.18 in /usr/lib/postgresql/15/bin</c>.
@@ -17,10 +17,6 @@ public interface IRehearsedSource : IDirectorySource
     /// <param name="cancellationToken">Ends the server.</param>
     /// <exception cref="NotRestorableException">The server does not start or recover; its last words are in the message.</exception>
     Task<IRehearsal> RehearseAsync(RestorePlan plan, string privateDirectory, CancellationToken cancellationToken);
-
-    /// <summary>Asks the protected server itself a question of one answer, in its own language.</summary>
-    /// <exception cref="SourceException">It cannot be asked, or does not answer.</exception>
-    Task<string> AskOriginalAsync(string question, CancellationToken cancellationToken);
 }
 
 /// <summary>A restored copy that runs. Disposing kills it.</summary>
