@@ -66,8 +66,8 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
         /// <summary>All pods that it has, those on their way out too.</summary>
         public int Pods { get; init; }
 
-        /// <summary>The labels of its pods as kubectl takes them: <c>app=postgres</c>.</summary>
-        public string Selector { get; init; } = "";
+        /// <summary>The labels of its pods as kubectl takes them, <c>app=postgres</c>; null where it selects them in another way.</summary>
+        public string? Selector { get; init; }
     }
 
     /// <summary>The labels of a namespace; null when there is none of this name.</summary>
@@ -159,6 +159,23 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
         }
     });
 
+    /// <summary>The pods of a workload, those on their way out too; none where there is no such workload.</summary>
+    /// <param name="resource"><c>deployments</c> or <c>statefulsets</c>.</param>
+    public async Task<IReadOnlyList<Pod>> ListPodsAsync(string ns, string resource, string name, CancellationToken cancellationToken)
+    {
+        if (await FindWorkloadAsync(ns, resource, name, cancellationToken) is not { } workload)
+        {
+            return [];
+        }
+
+        var selector = workload.Selector ?? throw new SourceException($"{resource}/{name} in '{ns}' does not select its pods by labels alone, so it is not known which they are.", isPermanent: true);
+        return
+        [
+            .. (await ListPodsAsync(ns, selector, cancellationToken)).Where(pod =>
+                resource == "statefulsets" ? pod.Owner == $"StatefulSet/{name}" : pod.Owner?.StartsWith("ReplicaSet/", StringComparison.Ordinal) == true),
+        ];
+    }
+
     /// <param name="selector">Labels as kubectl takes them: <c>app=postgres</c>; empty for all.</param>
     public Task<IReadOnlyList<Pod>> ListPodsAsync(string ns, string selector, CancellationToken cancellationToken) => AskAsync<IReadOnlyList<Pod>>(async () =>
     {
@@ -220,7 +237,9 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
         return new Workload(wanted, ready, isSeen && isUpdated && replicas == wanted && ready == wanted)
         {
             Pods = replicas,
-            Selector = string.Join(',', (found.At("spec", "selector", "matchLabels") as JsonObject ?? []).Select(label => $"{label.Key}={label.Value}")),
+            Selector = found.At("spec", "selector", "matchLabels") is JsonObject { Count: > 0 } labels && !found.Items("spec", "selector", "matchExpressions").Any()
+                ? string.Join(',', labels.Select(label => $"{label.Key}={label.Value}"))
+                : null,
         };
     }
 

@@ -23,6 +23,8 @@ public static class KubernetesServices
             RestoreOptionNames.Mode,
             "plan|create|merge|replace",
             "create (the default) makes what is missing and changes nothing that is there; merge sets the backup's fields; replace makes each object what it was; plan lets the server try each object, and does nothing."),
+        new RestoreOption(RestoreOptionNames.Only, "KIND[/NAME],…", "Only these: kinds such as secrets or deployments.apps, or single objects. The namespace itself is always made.", AllowsMany: true),
+        new RestoreOption(RestoreOptionNames.Except, "KIND[/NAME],…", "All but these.", AllowsMany: true),
         new RestoreOption(RestoreOptionNames.ForceConflicts, null, "With merge: take back fields that another owner has set since."),
     ])
     {

@@ -64,6 +64,14 @@ internal sealed class PostgresSource(
         {
             return AnswerText.Of(await sql.ScalarAsync<object>(question, cancellationToken)) ?? "";
         }
+        catch (PostgresException refused) when (refused.SqlState == SqlStates.InsufficientPrivilege)
+        {
+            throw new SourceException($"{options.Username} may not ask '{question}': {refused.MessageText}. Run GRANT SELECT ON … TO {options.Username}.", isPermanent: true, refused);
+        }
+        catch (PostgresException refused) when (refused.SqlState.StartsWith("42", StringComparison.Ordinal))
+        {
+            throw new SourceException($"PostgreSQL does not understand '{question}': {refused.MessageText}.", isPermanent: true, refused);
+        }
         catch (NpgsqlException refused)
         {
             throw PostgresFailure.Explain(refused, options);

@@ -5,18 +5,37 @@ using NLDS.BackupAgent.Recovery.Bootstrap;
 using NLDS.BackupAgent.Recovery.Drills;
 using NLDS.BackupAgent.Recovery.Forecast;
 using NLDS.BackupAgent.Recovery.Marks;
+using NLDS.BackupAgent.Recovery.Runbooks;
+using NLDS.BackupAgent.Recovery.Scenarios;
+using NLDS.BackupAgent.Repository.Leases;
 
 namespace NLDS.BackupAgent.Recovery;
 
 public static class RecoveryServices
 {
-    /// <summary>Adds the bootstrap of servers, its standing requests, and marks, over the registered repository.</summary>
+    /// <summary>Adds the bootstrap of servers, its standing requests, marks, and the scenarios, over the registered repository and cluster.</summary>
     public static IServiceCollection AddRecovery(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddOptions<RecoveryOptions>().Bind(configuration.GetSection(RecoveryOptions.Section));
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<RecoveryOptions>>().Value);
         services.AddSingleton<StandingRequests>();
         services.AddSingleton<RecoveryMarks>();
+        services.AddSingleton<RunJournal>();
+        services.AddSingleton<RecoveryReports>();
+        services.AddSingleton<RunbookEngine>();
+        services.AddSingleton<HttpProbe>();
+        services.AddSingleton<Applications>();
+        services.AddSingleton<ServerRestores>();
+        services.AddSingleton<ServiceChecks>();
+        services.AddSingleton<IScenario, PodScenario>();
+        services.AddSingleton<IScenario, DatabaseScenario>();
+        services.AddSingleton<IScenario, ClusterScenario>();
+        services.AddSingleton(provider => new Recoveries(
+            provider.GetServices<IScenario>(),
+            provider.GetRequiredService<RunJournal>(),
+            provider.GetRequiredService<RunbookEngine>(),
+            provider.GetRequiredService<WriterLeases>(),
+            provider.GetRequiredService<TimeProvider>()));
         return services.AddSingleton<ServerBootstrap>();
     }
 

@@ -9,6 +9,9 @@ internal sealed record Surroundings
 
     public required TextWriter Error { get; init; }
 
+    /// <summary>What a person answers; null where nobody is there to be asked.</summary>
+    public TextReader? In { get; init; }
+
     /// <summary>Whether a person watches <see cref="Error"/>: progress then rewrites its line.</summary>
     public bool IsTerminal { get; init; }
 
@@ -32,6 +35,7 @@ internal sealed record Surroundings
     {
         Out = Console.Out,
         Error = Console.Error,
+        In = Console.IsInputRedirected || Console.IsErrorRedirected ? null : Console.In,
         IsTerminal = !Console.IsErrorRedirected,
         Place = StartingPlace.OfThisProcess(),
         StartDetached = DetachedProcess.Start,

@@ -75,6 +75,28 @@ public sealed class RbacTests
         (await cluster.RestoreAsync("merge")).NotRestored.ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task The_restore_manifest_is_enough_for_a_recovery_of_pods_and_servers()
+    {
+        await using var cluster = await TestCluster.StartAsync();
+        cluster.Server.RunsWorkloads = true;
+        cluster.Server.Seed(Load("rbac-restore.yaml").Where(d => d["kind"]!.GetValue<string>() is not ("Namespace" or "ServiceAccount")));
+        cluster.Server.AddUser("restorer", ApiUser.ServiceAccount("nlds-restore", "nlds-restore"));
+        cluster.Connect(token: "restorer");
+        using var recovered = new KubernetesCluster(cluster.Options, TimeProvider.System);
+
+        await recovered.ScaleAsync("nlds", "deployments", "nlds-api", 0, CancellationToken.None);
+        await recovered.ScaleAsync("nlds", "statefulsets", "postgres", 1, CancellationToken.None);
+        (await recovered.FindWorkloadAsync("nlds", "statefulsets", "postgres", CancellationToken.None)).ShouldNotBeNull();
+        var pod = (await recovered.ListPodsAsync("nlds", "statefulsets", "postgres", CancellationToken.None)).ShouldHaveSingleItem();
+        await recovered.FindPodAsync("nlds", pod.Name, CancellationToken.None);
+        await recovered.ReadLogAsync("nlds", pod.Name, null, previous: true, 1, CancellationToken.None);
+        await recovered.ListEventsAsync("nlds", CancellationToken.None);
+        await recovered.DeletePodAsync("nlds", pod, CancellationToken.None);
+
+        cluster.Server.Calls.ShouldAllBe(call => call.Status != 403);
+    }
+
     private static async Task<TestCluster> ClusterAsync(string manifest, ApiUser user)
     {
         var cluster = await TestCluster.StartAsync(token: "agent");

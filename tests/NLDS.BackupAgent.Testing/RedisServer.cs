@@ -37,9 +37,11 @@ public sealed class RedisServer : IAsyncDisposable
     }
 
     /// <summary>On a directory that somebody else made and keeps.</summary>
-    public static async Task<RedisServer> StartInAsync(string directory, params string[] arguments)
+    public static Task<RedisServer> StartInAsync(string directory, params string[] arguments) => StartInAsync(directory, FreePorts.Take(1)[0], arguments);
+
+    public static async Task<RedisServer> StartInAsync(string directory, int port, params string[] arguments)
     {
-        var server = new RedisServer("redis-server", directory, null, FreePorts.Take(1)[0]);
+        var server = new RedisServer("redis-server", directory, null, port);
         await server.StartAgainAsync(arguments);
         return server;
     }

@@ -23,6 +23,8 @@ internal static class RestoreOptionNames
     public const string Namespace = "namespace";
     public const string Mode = "mode";
     public const string ForceConflicts = "force-conflicts";
+    public const string Only = "only";
+    public const string Except = "except";
 
     public static RestoreMode ParseMode(string? word) => word switch
     {

@@ -19,6 +19,7 @@ internal sealed class RestorePlanner(KubernetesOptions options, BackupRepository
     public async Task<KubernetesRestorePlan> PlanAsync(RestoreRequest request, CancellationToken cancellationToken)
     {
         var mode = RestoreOptionNames.ParseMode(Option(request, RestoreOptionNames.Mode));
+        var choice = new Choice(request);
         await repository.RequireAsync(cancellationToken);
         var backups = await KubernetesCatalog.ListAsync(repository, cancellationToken);
         var backup = Choose(backups, request.BackupId);
@@ -33,14 +34,14 @@ internal sealed class RestorePlanner(KubernetesOptions options, BackupRepository
         try
         {
             var preparation = await PrepareAsync(api, index, objects, to, backup, cancellationToken);
-            var items = preparation.Items;
+            var items = choice.Of(preparation.Items);
             var steps = mode == RestoreMode.Plan ? await TryAsync(api, items, to, cancellationToken) : Describe(items, mode, to);
             var missing = backup.Sealed.Omissions;
             return new KubernetesRestorePlan
             {
                 Source = KubernetesCatalog.Source,
                 BackupId = backup.Sealed.Id.ToString(),
-                Target = $"namespace {to} at {api.Connection.Server}",
+                Target = $"namespace {to} at {api.Connection.Server}{(choice.IsAll ? "" : $" ({items.Count} of {preparation.Items.Count} objects)")}",
                 RecoversTo = backup.Sealed.CurrentAt,
                 StoredBytes = backup.Sealed.StoredBytes,
                 ContentBytes = objects.Values.Sum(o => (long)o.Length),

@@ -79,36 +79,19 @@ public sealed class DrillOptions : IValidatableObject
 }
 
 /// <summary>A question to a copy, and what its answer must be.</summary>
-public sealed class DrillCheckOptions : IValidatableObject
+public sealed class DrillCheckOptions : QuestionOptions
 {
-    /// <summary>What is asked, for people: <c>user sessions</c>.</summary>
-    public string Name { get; set; } = "";
-
-    /// <summary>The source's name: <c>postgres</c>.</summary>
-    public string Source { get; set; } = "postgres";
-
-    /// <summary>In the server's language: <c>SELECT COUNT(*) FROM user_sessions</c>, <c>DBSIZE</c>.</summary>
-    public string Question { get; set; } = "";
-
-    /// <summary>The answer is a number and at least this.</summary>
-    public double? AtLeast { get; set; }
-
     /// <summary>The protected server is asked too, and the copy's number may be this much less.</summary>
     public double? AtMostBehind { get; set; }
 
     /// <summary>The answer is a moment: the newest heartbeat. The recovery point is measured by it.</summary>
     public bool IsHeartbeat { get; set; }
 
-    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    public override IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        if (string.IsNullOrWhiteSpace(Name))
+        foreach (var fault in base.Validate(validationContext))
         {
-            yield return new ValidationResult("is empty. Say what is asked, for the report.", [nameof(Name)]);
-        }
-
-        if (string.IsNullOrWhiteSpace(Question))
-        {
-            yield return new ValidationResult("is empty. Write a question of one answer, such as SELECT COUNT(*) FROM user_sessions.", [nameof(Question)]);
+            yield return fault;
         }
 
         if (IsHeartbeat && (AtLeast is not null || AtMostBehind is not null))

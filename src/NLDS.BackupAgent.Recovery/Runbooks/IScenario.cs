@@ -1,3 +1,5 @@
+using NLDS.BackupAgent.Repository.Sources;
+
 namespace NLDS.BackupAgent.Recovery.Runbooks;
 
 /// <summary>One way in which everything can go wrong, and what to do then.</summary>
@@ -7,12 +9,13 @@ internal interface IScenario
     string Name { get; }
 
     /// <summary>Finds out what there is and proves that the repository can give what is asked for. Changes nothing.</summary>
+    /// <param name="sources">All that are enabled.</param>
     /// <param name="arguments">What was asked for, by option.</param>
     /// <param name="cancellationToken">Gives it up.</param>
-    Task<Assessment> AssessAsync(IReadOnlyDictionary<string, string> arguments, CancellationToken cancellationToken);
+    Task<Assessment> AssessAsync(IReadOnlyList<ISnapshotSource> sources, IReadOnlyDictionary<string, string> arguments, CancellationToken cancellationToken);
 
     /// <summary>The runbook of these facts. It asks nobody, and the same facts give the same steps.</summary>
-    Runbook Build(IReadOnlyDictionary<string, string> arguments, RunFacts facts);
+    Runbook Build(IReadOnlyList<ISnapshotSource> sources, IReadOnlyDictionary<string, string> arguments, RunFacts facts);
 }
 
 /// <summary>What was found before anything is changed.</summary>

@@ -7,7 +7,11 @@ namespace NLDS.BackupAgent.Recovery.Runbooks;
 /// <param name="Scenario"><c>pod</c>, <c>database</c> or <c>cluster</c>.</param>
 /// <param name="Arguments">What decides what is recovered, by option without its dashes: <c>to</c>, <c>pod</c>. What was not said is not there.</param>
 /// <param name="By">Who, as <c>user@host</c>.</param>
-public sealed record RecoverRequest(string Scenario, IReadOnlyDictionary<string, string> Arguments, string By);
+public sealed record RecoverRequest(string Scenario, IReadOnlyDictionary<string, string> Arguments, string By)
+{
+    /// <summary>All sources that are enabled.</summary>
+    public required IReadOnlyList<ISnapshotSource> Sources { get; init; }
+}
 
 /// <summary>A recovery that can be begun, or gone on with.</summary>
 public sealed record RecoveryPlan
@@ -64,11 +68,11 @@ public sealed class Recoveries
         if (await journal.FindUnfinishedAsync(cancellationToken) is { } run)
         {
             RequireSame(run.Begun, request);
-            return Of(request, scenario.Build(run.Begun.Arguments, new RunFacts(run.Begun.Facts)), new Assessment(new RunFacts(run.Begun.Facts), [], []), run);
+            return Of(request, scenario.Build(request.Sources, run.Begun.Arguments, new RunFacts(run.Begun.Facts)), new Assessment(new RunFacts(run.Begun.Facts), [], []), run);
         }
 
-        var found = await scenario.AssessAsync(request.Arguments, cancellationToken);
-        return Of(request, scenario.Build(request.Arguments, found.Facts), found, null);
+        var found = await scenario.AssessAsync(request.Sources, request.Arguments, cancellationToken);
+        return Of(request, scenario.Build(request.Sources, request.Arguments, found.Facts), found, null);
     }
 
     /// <summary>Carries a plan out.</summary>
@@ -88,12 +92,13 @@ public sealed class Recoveries
 
     /// <summary>Gives up the run that has not ended, whatever it was to recover.</summary>
     /// <exception cref="UsageException">There is none of this scenario.</exception>
-    public async Task<(RecoveryReport Report, string Page)> UndoAsync(string scenario, string by, RecoveryWatch watch, CancellationToken cancellationToken)
+    public async Task<(RecoveryReport Report, string Page)> UndoAsync(RecoverRequest request, RecoveryWatch watch, CancellationToken cancellationToken)
     {
+        var scenario = request.Scenario;
         await using var alone = await leases.For(Lease).HoldAsync(cancellationToken);
         var run = await journal.FindUnfinishedAsync(cancellationToken);
         return run?.Begun.Scenario == scenario
-            ? await engine.UndoAsync(run, scenarios[scenario].Build(run.Begun.Arguments, new RunFacts(run.Begun.Facts)), by, watch, cancellationToken)
+            ? await engine.UndoAsync(run, scenarios[scenario].Build(request.Sources, run.Begun.Arguments, new RunFacts(run.Begun.Facts)), request.By, watch, cancellationToken)
             : throw new UsageException(run is null
                 ? "No recovery is under way."
                 : $"No recovery of the {scenario} is under way; one of the {run.Begun.Scenario} is. To give that up: recover {run.Begun.Scenario} --undo.");

@@ -29,6 +29,7 @@ internal sealed class CommandLine
             HoldCommand.CreateHold(context),
             HoldCommand.CreateRelease(context),
             RestoreCommand.Create(context),
+            RecoverCommand.Create(context),
             DrillCommand.Create(context),
             WalFetchCommand.Create(context),
             ReadAheadCommand.Create(context),

@@ -19,6 +19,8 @@ namespace NLDS.BackupAgent.Output;
 [JsonSerializable(typeof(PruneDocument))]
 [JsonSerializable(typeof(BootstrapDocument))]
 [JsonSerializable(typeof(DrillDocument))]
+[JsonSerializable(typeof(RecoveryDocument))]
+[JsonSerializable(typeof(RecoveryPlanDocument))]
 [JsonSerializable(typeof(RecoveryMark))]
 [JsonSerializable(typeof(VersionDocument))]
 [JsonSerializable(typeof(StatusDocument))]

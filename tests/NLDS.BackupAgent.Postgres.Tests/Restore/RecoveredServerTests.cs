@@ -39,6 +39,18 @@ public sealed class RecoveredServerTests
         (await Should.ThrowAsync<SourceException>(() => agent.Source.LookAtServerAsync(Token))).IsPermanent.ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData("SELECT count(*) FROM secrets", "may not ask 'SELECT count(*) FROM secrets'")]
+    [InlineData("SELECT count(*) FROM nowhere", "does not understand 'SELECT count(*) FROM nowhere'")]
+    public async Task A_question_that_cannot_be_asked_is_named_with_what_to_do(string question, string words)
+    {
+        await using var server = await PostgresServer.StartAsync();
+        await using var agent = Agent.For(server, new MemoryObjectStore());
+        await server.ExecuteAsync("CREATE TABLE secrets (entry int)");
+
+        (await Should.ThrowAsync<SourceException>(() => agent.Source.AskServerAsync(question, Token))).Message.ShouldContain(words);
+    }
+
     [Fact]
     public async Task Damage_is_found_where_amcheck_is_and_otherwise_it_is_said_that_nobody_looked()
     {

@@ -7,8 +7,21 @@ namespace NLDS.BackupAgent.Testing.Kubernetes;
 /// What the controllers of a cluster do when objects come and go, at once instead of a moment later: a namespace's first objects, its end, garbage, definitions
 /// that become established, and, where a test asks for it, the pods of workloads.
 /// </summary>
-internal sealed class ApiControllers(ApiObjects objects, ApiDiscovery discovery, TimeProvider clock)
+internal sealed class ApiControllers : IAsyncDisposable
 {
+    private readonly ApiObjects objects;
+    private readonly ApiDiscovery discovery;
+    private readonly TimeProvider clock;
+
+    public ApiControllers(ApiObjects objects, ApiDiscovery discovery, TimeProvider clock)
+    {
+        (this.objects, this.discovery, this.clock) = (objects, discovery, clock);
+        Kubelet = new ApiKubelet(objects, Removed, Reconcile);
+        objects.Changed = Kubelet.Hear;
+    }
+
+    public ApiKubelet Kubelet { get; }
+
     /// <summary>Deployments and stateful sets get pods that are ready, and a status that says so.</summary>
     public bool RunsWorkloads { get; set; }
 
@@ -67,9 +80,33 @@ internal sealed class ApiControllers(ApiObjects objects, ApiDiscovery discovery,
     /// <summary>Something is gone; a namespace that waited for it may go too.</summary>
     public void Removed(JsonObject value)
     {
+        if (value["kind"]?.GetValue<string>() == "Pod")
+        {
+            Reconcile(value);
+        }
+
         if (value["metadata"]!["namespace"]?.GetValue<string>() is { } ns && objects.Get("namespaces", null, ns)?["metadata"]!["deletionTimestamp"] is not null)
         {
             Empty(ns);
+        }
+    }
+
+    /// <summary>A pod has changed: its workload may want another one, and counts those that are ready.</summary>
+    public void Reconcile(JsonObject pod)
+    {
+        if (!RunsWorkloads)
+        {
+            return;
+        }
+
+        var owners = Owners(pod).ToHashSet();
+        owners.UnionWith(objects.List("replicasets.apps", null).Where(set => owners.Contains(Uid(set.Value))).SelectMany(set => Owners(set.Value)).ToList());
+        foreach (var (kind, storage) in new[] { ("StatefulSet", "statefulsets.apps"), ("Deployment", "deployments.apps") })
+        {
+            foreach (var (_, workload) in objects.List(storage, pod["metadata"]!["namespace"]!.GetValue<string>()).Where(w => owners.Contains(Uid(w.Value))))
+            {
+                Run(discovery.Find("apps", "v1", storage.Split('.')[0])!, workload);
+            }
         }
     }
 
@@ -141,43 +178,84 @@ internal sealed class ApiControllers(ApiObjects objects, ApiDiscovery discovery,
 
     private void Run(ApiKind kind, JsonObject value)
     {
+        if (kind.Kind == "ReplicaSet" && Owners(value).Count > 0)
+        {
+            return; // its deployment counts its pods
+        }
+
         var (ns, name) = (value["metadata"]!["namespace"]!.GetValue<string>(), Name(value));
-        var uid = value["metadata"]!["uid"]!.GetValue<string>();
         var wanted = value["spec"]!["replicas"]?.GetValue<int>() ?? 1;
-        var pods = objects.List("pods", ns).Select(p => p.Value).Where(p => Owners(p).Contains(uid)).ToList();
-        foreach (var extra in pods.Skip(wanted))
+        var sets = objects.List("replicasets.apps", ns).Select(s => s.Value).Where(s => Owners(s).Contains(Uid(value))).ToList();
+        var owners = sets.Select(Uid).Append(Uid(value)).ToHashSet();
+        List<JsonObject> Pods() => [.. objects.List("pods", ns).Select(p => p.Value).Where(p => Owners(p).Any(owners.Contains))];
+        foreach (var extra in Pods().Skip(wanted))
         {
-            objects.Delete("pods", extra);
+            Terminate(extra);
         }
 
-        for (var i = pods.Count; i < wanted; i++)
+        var owner = sets.LastOrDefault() is { } set
+            ? (Kind: "ReplicaSet", Name: Name(set), Uid: Uid(set))
+            : (Kind: kind.Kind == "Deployment" ? "ReplicaSet" : kind.Kind, Name: name, Uid: Uid(value));
+        for (var i = Pods().Count; i < wanted; i++)
         {
-            Make("pods", "Pod", ns, kind.Kind == "StatefulSet" ? $"{name}-{i}" : $"{name}-{Guid.NewGuid().ToString("N")[..5]}", new JsonObject
+            var pod = new JsonObject
             {
-                ["spec"] = value["spec"]!["template"]!["spec"]!.DeepClone(),
-                ["status"] = new JsonObject
+                ["kind"] = "Pod",
+                ["metadata"] = new JsonObject
                 {
-                    ["phase"] = "Running",
-                    ["conditions"] = new JsonArray(new JsonObject { ["type"] = "Ready", ["status"] = "True" }),
+                    ["namespace"] = ns,
+                    ["ownerReferences"] = new JsonArray(new JsonObject { ["apiVersion"] = kind.GroupVersion, ["kind"] = owner.Kind, ["name"] = owner.Name, ["uid"] = owner.Uid, ["controller"] = true }),
                 },
-            }, value["spec"]!["template"]!["metadata"]?["labels"]?.DeepClone(), new JsonArray(new JsonObject
-            {
-                ["apiVersion"] = kind.GroupVersion, ["kind"] = kind.Kind, ["name"] = name, ["uid"] = uid, ["controller"] = true,
-            }));
+            };
+            var isRun = Kubelet.Runs(pod);
+            Make(
+                "pods",
+                "Pod",
+                ns,
+                kind.Kind == "StatefulSet" ? $"{name}-{i}" : $"{name}-{Guid.NewGuid().ToString("N")[..5]}",
+                new JsonObject
+                {
+                    ["spec"] = value["spec"]!["template"]!["spec"]!.DeepClone(),
+                    ["status"] = new JsonObject
+                    {
+                        ["phase"] = isRun ? "Pending" : "Running",
+                        ["conditions"] = new JsonArray(new JsonObject { ["type"] = "Ready", ["status"] = isRun ? "False" : "True" }),
+                    },
+                },
+                value["spec"]!["template"]!["metadata"]?["labels"]?.DeepClone(),
+                pod["metadata"]!["ownerReferences"]!.DeepClone().AsArray());
         }
 
-        var ready = value.DeepClone().AsObject();
-        ready["status"] = new JsonObject
+        var all = Pods();
+        var ready = all.Count(p => (p["status"]?["conditions"]?.AsArray() ?? []).Any(c => c!["type"]!.GetValue<string>() == "Ready" && c["status"]!.GetValue<string>() == "True"));
+        var next = value.DeepClone().AsObject();
+        next["status"] = new JsonObject
         {
             ["observedGeneration"] = value["metadata"]!["generation"]?.DeepClone() ?? 1,
-            ["replicas"] = wanted, ["updatedReplicas"] = wanted, ["readyReplicas"] = wanted, ["availableReplicas"] = wanted,
+            ["replicas"] = all.Count, ["updatedReplicas"] = all.Count, ["readyReplicas"] = ready, ["availableReplicas"] = ready,
             ["currentRevision"] = "1", ["updateRevision"] = "1",
         };
-        if (!JsonNode.DeepEquals(ready["status"], value["status"]))
+        if (!JsonNode.DeepEquals(next["status"], value["status"]))
         {
-            objects.Put(kind.Storage, ready);
+            objects.Put(kind.Storage, next);
         }
     }
+
+    /// <summary>A pod that really runs ends before it is gone.</summary>
+    public void Terminate(JsonObject pod)
+    {
+        if (!Kubelet.Runs(pod))
+        {
+            objects.Delete("pods", pod);
+            return;
+        }
+
+        var ending = pod.DeepClone().AsObject();
+        ending["metadata"]!["deletionTimestamp"] ??= Now;
+        objects.Put("pods", ending);
+    }
+
+    public ValueTask DisposeAsync() => Kubelet.DisposeAsync();
 
     private void Make(string storage, string kind, string ns, string name, JsonObject content, JsonNode? labels = null, JsonArray? owners = null)
     {
@@ -208,6 +286,8 @@ internal sealed class ApiControllers(ApiObjects objects, ApiDiscovery discovery,
 
     private static List<string> Owners(JsonObject value) =>
         [.. (value["metadata"]!["ownerReferences"]?.AsArray() ?? []).Select(o => o!["uid"]!.GetValue<string>())];
+
+    private static string Uid(JsonObject value) => value["metadata"]!["uid"]!.GetValue<string>();
 
     private static string Name(JsonObject value) => value["metadata"]!["name"]!.GetValue<string>();
 }

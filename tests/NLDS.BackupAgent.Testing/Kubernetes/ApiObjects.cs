@@ -15,6 +15,9 @@ internal sealed class ApiObjects
 
     public Lock Gate { get; } = new();
 
+    /// <summary>Told every change, under the gate.</summary>
+    public Action<ApiChange> Changed { get; set; } = _ => { };
+
     public long Revision { get; set; } = 1;
 
     /// <summary>What etcd has compacted: no list is consistent at an earlier revision.</summary>
@@ -104,6 +107,7 @@ internal sealed class ApiObjects
         var told = changed;
         changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         told.SetResult();
+        Changed(change);
     }
 
     private void Set(string storage, string key, JsonObject value)

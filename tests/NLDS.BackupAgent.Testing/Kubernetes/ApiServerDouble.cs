@@ -71,6 +71,24 @@ public sealed class ApiServerDouble : IAsyncDisposable
 
     public bool RunsWorkloads { get => controllers.RunsWorkloads; set => controllers.RunsWorkloads = value; }
 
+    /// <summary>Gives the pods of a stateful set something to do; needs <see cref="RunsWorkloads"/>.</summary>
+    public void Run(string ns, string statefulSet, IPodRunner runner) => controllers.Kubelet.Run($"{ns}/{statefulSet}", runner);
+
+    /// <summary>Does for all workloads of a namespace what their controllers do, as after a start of the controllers.</summary>
+    public void Reconcile(string ns)
+    {
+        lock (objects.Gate)
+        {
+            foreach (var resource in (string[])["statefulsets", "deployments"])
+            {
+                foreach (var (_, workload) in objects.List($"{resource}.apps", ns).ToList())
+                {
+                    controllers.Stored(discovery.Find("apps", "v1", resource)!, workload, isNew: false);
+                }
+            }
+        }
+    }
+
     public bool HoldsNamespaces { get => controllers.HoldsNamespaces; set => controllers.HoldsNamespaces = value; }
 
     public bool HoldsDefinitions { get => controllers.HoldsDefinitions; set => controllers.HoldsDefinitions = value; }
@@ -266,6 +284,7 @@ public sealed class ApiServerDouble : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await controllers.DisposeAsync();
         if (application is not null)
         {
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(2));

@@ -127,6 +127,12 @@ internal sealed class ApiWrites(ApiObjects objects, ApiRules rules, ApiAccess ac
             return (200, ApiReads.As(request.Kind, live));
         }
 
+        if (!request.IsDryRun && request.Kind.Qualified == "pods" && controllers.Kubelet.Runs(live))
+        {
+            controllers.Terminate(live);
+            return (200, ApiReads.As(request.Kind, objects.Get("pods", request.Namespace, request.Name!)!));
+        }
+
         if (!request.IsDryRun)
         {
             Remove(request.Kind, live, orphans: request.Query("propagationPolicy") == "Orphan" || options["propagationPolicy"]?.GetValue<string>() == "Orphan");

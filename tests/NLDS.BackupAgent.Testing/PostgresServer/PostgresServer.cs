@@ -93,6 +93,17 @@ public sealed class PostgresServer : IAsyncDisposable
         }
     }
 
+    /// <summary>Makes a cluster in a directory that somebody else keeps, and starts it.</summary>
+    public static async Task<PostgresServer> StartNewInAsync(string directory, PostgresServerOptions options, int port)
+    {
+        await ServerCommand.GiveToServerAsync(directory);
+        await ServerCommand.OpenPathAsync(directory);
+        await PostgresCluster.InitialiseAsync(directory, options);
+        var server = await StartOnDirectoryAsync(directory, options.Major, port);
+        await server.CreateBackupRoleAsync(options);
+        return server;
+    }
+
     /// <summary>Starts the stopped server, and waits until it takes connections.</summary>
     public async Task StartAgainAsync()
     {

@@ -1,0 +1,173 @@
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using NLDS.BackupAgent.Recovery.Bootstrap;
+using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Testing;
+using NLDS.BackupAgent.Testing.Kubernetes;
+
+namespace NLDS.BackupAgent.Recovery.Tests.Scenarios;
+
+/// <summary>A server's pod as the manifests have it: first <c>restore … --if-empty</c>, then the server, and an agent beside it that tails it.</summary>
+internal abstract class ServerPod(ServiceBench bench, string source, string directory) : IPodRunner, IAsyncDisposable
+{
+    private Agent? agent;
+
+    protected ServiceBench Bench { get; } = bench;
+
+    protected string Directory { get; } = directory;
+
+    /// <summary>How often a bootstrap has come to its end, and how.</summary>
+    public List<BootstrapAction> Bootstraps { get; } = [];
+
+    public async Task InitAsync(CancellationToken cancellationToken)
+    {
+        Runs = true;
+        await using var services = Bench.Open($"{source}-0");
+        var (server, bootstrap) = ((IDirectorySource)ServiceBench.SourceOf(services, source), services.GetRequiredService<ServerBootstrap>());
+        var wanted = new RestoreRequest { TargetDirectory = Directory, TakesPlace = true };
+        var plan = await bootstrap.PlanAsync(server, wanted, cancellationToken);
+        Bootstraps.Add((await bootstrap.RunAsync(server, wanted, plan, new Progress<TransferProgress>(), cancellationToken)).Action);
+    }
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await StartServerAsync();
+        agent = new Agent(Bench.Open($"{source}-0"), source);
+        await agent.UntilStreamingAsync();
+    }
+
+    public async Task StopAsync()
+    {
+        await StopServerAsync();
+        if (agent is { } running)
+        {
+            agent = null;
+            await running.DisposeAsync();
+        }
+
+        Runs = false;
+    }
+
+    public ValueTask DisposeAsync() => new(StopAsync());
+
+    /// <summary>Whether any of its containers runs.</summary>
+    public bool Runs { get; private set; }
+
+    /// <summary>The agent's own claim.</summary>
+    protected ulong Durable => agent?.Tail.Status.DurablePosition ?? 0;
+
+    protected abstract Task StartServerAsync();
+
+    protected abstract Task StopServerAsync();
+
+    /// <summary>The sidecar.</summary>
+    private sealed class Agent : IAsyncDisposable
+    {
+        private readonly ServiceProvider services;
+        private readonly CancellationTokenSource stop = new();
+        private readonly Task tail;
+
+        public Agent(ServiceProvider services, string source)
+        {
+            this.services = services;
+            Tail = services.GetServices<IContinuousSource>().Single(tailed => tailed.Name == source);
+            tail = Tail.TailAsync(stop.Token);
+        }
+
+        public IContinuousSource Tail { get; }
+
+        public async Task UntilStreamingAsync()
+        {
+            await Eventually.TrueAsync(() => tail.IsFaulted || Tail.Status.IsStreaming, $"the agent of {Tail.Name} streams", TimeSpan.FromMinutes(1), () => Tail.Status.ToString());
+            if (tail.IsFaulted)
+            {
+                await tail;
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await stop.CancelAsync();
+            await tail.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            stop.Dispose();
+            await services.DisposeAsync();
+        }
+    }
+}
+
+internal sealed class PostgresPod(ServiceBench bench, string directory, int port) : ServerPod(bench, "postgres", directory)
+{
+    private PostgresServer? server;
+
+    public PostgresServer Server => server ?? throw new InvalidOperationException("PostgreSQL does not run.");
+
+    /// <summary>Writes entries, and waits until they are durable in the store.</summary>
+    public async Task AppendAsync(int first, int last)
+    {
+        await Server.ExecuteAsync($"INSERT INTO ledger SELECT generate_series({first}, {last})");
+        var end = await Server.ScalarAsync<decimal>("SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn");
+        await Eventually.TrueAsync(() => Durable >= (ulong)end, $"entry {last} is durable");
+    }
+
+    public async Task<(long Count, int Last)> ReadAsync() =>
+        (await Server.ScalarAsync<long>("SELECT count(*) FROM ledger"), await Server.ScalarAsync<int>("SELECT max(entry) FROM ledger"));
+
+    /// <summary>The server dies, and with it its volume.</summary>
+    public async Task DestroyAsync()
+    {
+        await Server.KillAsync();
+        System.IO.Directory.Delete(Path.Combine(Directory, "base"), recursive: true);
+    }
+
+    protected override async Task StartServerAsync() => server = File.Exists(Path.Combine(Directory, "PG_VERSION"))
+        ? await PostgresServer.StartOnDirectoryAsync(Directory, 15, port)
+        : await PostgresServer.StartNewInAsync(
+            Directory, new PostgresServerOptions { WalSegmentMegabytes = 1, ExtraSettings = new Dictionary<string, string> { ["fsync"] = "off" } }, port);
+
+    protected override async Task StopServerAsync()
+    {
+        if (server is { } running)
+        {
+            server = null;
+            await running.DisposeAsync();
+        }
+    }
+}
+
+internal sealed class RedisPod(ServiceBench bench, string directory, int port) : ServerPod(bench, "redis", directory)
+{
+    private RedisServer? server;
+
+    public RedisServer Server => server ?? throw new InvalidOperationException("Redis does not run.");
+
+    /// <summary>Sets a key, and waits until that is durable in the store.</summary>
+    public async Task SetAsync(string key, string value)
+    {
+        await AskAsync($"SET {key} {value}");
+        var end = ulong.Parse((await AskAsync("INFO replication")).Split('\n').Single(line => line.StartsWith("master_repl_offset:", StringComparison.Ordinal)).Trim().Split(':')[1], CultureInfo.InvariantCulture);
+        await Eventually.TrueAsync(() => Durable >= end, $"{key} is durable");
+    }
+
+    public Task<string> GetAsync(string key) => AskAsync($"GET {key}");
+
+    private async Task<string> AskAsync(string question)
+    {
+        await using var services = Bench.Open("client");
+        return await ((IServerSource)ServiceBench.SourceOf(services, "redis")).AskServerAsync(question, TestContext.Current.CancellationToken);
+    }
+
+    protected override async Task StartServerAsync()
+    {
+        System.IO.Directory.CreateDirectory(Directory);
+        server = await RedisServer.StartInAsync(Directory, port, "--appendonly", "yes");
+    }
+
+    protected override async Task StopServerAsync()
+    {
+        if (server is { } running)
+        {
+            server = null;
+            await running.DisposeAsync();
+        }
+    }
+}
