@@ -118,7 +118,7 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
         return true;
     });
 
-    /// <param name="resource"><c>deployments</c> or <c>statefulsets</c>.</param>
+    /// <param name="resource"><c>deployments</c>, <c>statefulsets</c> or <c>replicasets</c>.</param>
     /// <returns>Null when there is none of this name.</returns>
     public Task<Workload?> FindWorkloadAsync(string ns, string resource, string name, CancellationToken cancellationToken) => AskAsync(async () =>
         await Api.FindObjectAsync(PathOf(ns, resource, name), cancellationToken) is { } found ? Read(found) : null);
@@ -222,7 +222,7 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
 
     public void Dispose() => api?.Dispose();
 
-    private static string PathOf(string ns, string resource, string name) => resource is "deployments" or "statefulsets"
+    private static string PathOf(string ns, string resource, string name) => resource is "deployments" or "statefulsets" or "replicasets"
         ? $"apis/apps/v1/namespaces/{ns}/{resource}/{Uri.EscapeDataString(name)}"
         : throw new UsageException($"'{resource}' cannot be scaled. Write deployments or statefulsets.");
 

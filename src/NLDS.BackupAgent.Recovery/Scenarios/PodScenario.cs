@@ -26,7 +26,6 @@ internal sealed class PodScenario(KubernetesCluster cluster, ServerRestores serv
             ["namespace"] = ns,
             ["pod"] = pod.Name,
             ["uid"] = pod.Uid,
-            ["peers"] = RunFacts.Text(pods.Count(other => other.Owner == pod.Owner && other.Phase != "Terminating")),
         };
         if (pod.Owner is { } owner)
         {
@@ -152,7 +151,14 @@ internal sealed class PodScenario(KubernetesCluster cluster, ServerRestores serv
             while (true)
             {
                 var pods = await FindAsync(ns, facts, token);
-                if (IsBack(pods, facts))
+                var wanted = await WantedAsync(ns, facts, token);
+                if (wanted == 0)
+                {
+                    scope.Find($"{facts["owner"]} should have no pods any more: a rollout or a scaling has taken its place. See kubectl get pods -n {ns}.");
+                    return $"{facts["pod"]} is not wanted any more.";
+                }
+
+                if (pods.Count >= wanted && pods.All(pod => pod.IsReady))
                 {
                     var since = facts["failed"] is { } failed ? $", {(clock.GetUtcNow() - DateTimeOffset.Parse(failed, CultureInfo.InvariantCulture)).TotalSeconds:F0} s after it failed" : "";
                     return $"{Names([.. pods.Where(pod => pod.IsReady)])} {(pods.Count(pod => pod.IsReady) == 1 ? "is" : "are")} ready{since}.";
@@ -175,8 +181,10 @@ internal sealed class PodScenario(KubernetesCluster cluster, ServerRestores serv
         .. (await cluster.ListPodsAsync(ns, "", cancellationToken)).Where(pod => KeepsName(facts) ? pod.Name == facts["pod"] : pod.Owner == facts["owner"]).Where(pod => pod.Phase != "Terminating"),
     ];
 
-    private static bool IsBack(IReadOnlyList<KubernetesCluster.Pod> pods, RunFacts facts) =>
-        pods.Count > 0 && pods.All(pod => pod.IsReady) && pods.Count >= (KeepsName(facts) ? 1 : facts.Number("peers") ?? 1);
+    /// <summary>As many as its ReplicaSet should have now: a rollout or a scaling may have changed that meanwhile.</summary>
+    private async Task<int> WantedAsync(string ns, RunFacts facts, CancellationToken cancellationToken) => KeepsName(facts)
+        ? 1
+        : (await cluster.FindWorkloadAsync(ns, "replicasets", facts.Require("owner").Split('/')[1], cancellationToken))?.Wanted ?? 0;
 
     private static bool KeepsName(RunFacts facts) => facts["owner"]?.StartsWith("ReplicaSet/", StringComparison.Ordinal) != true;
 }

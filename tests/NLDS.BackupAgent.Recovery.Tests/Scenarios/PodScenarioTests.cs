@@ -97,6 +97,19 @@ public sealed class PodScenarioTests
         }
     }
 
+    [Fact]
+    public async Task A_pod_that_a_rollout_has_taken_out_is_not_waited_for()
+    {
+        await using var bench = await ServiceBench.StartAsync();
+        var name = Crash(bench, 0);
+        bench.Cluster.Change("replicasets.apps", ServiceBench.Namespace, name[..name.LastIndexOf('-')], set => set["spec"]!["replicas"] = 0);
+
+        var report = await bench.RecoverAsync("pod");
+
+        report.Verdict.ShouldBe(RecoveryVerdict.RecoveredInPart);
+        report.Findings.ShouldHaveSingleItem().ShouldContain("rollout");
+    }
+
     private static string Crash(ServiceBench bench, int which)
     {
         var name = bench.Cluster.List("pods", ServiceBench.Namespace)

@@ -19,6 +19,12 @@ public sealed class RecoverVerbTests : IAsyncLifetime
         cluster = await ApiServerDouble.StartAsync();
         cluster.LoadRecordedNamespace();
         cluster.RunsWorkloads = true;
+        foreach (var old in cluster.List("pods", "nlds").Where(p => p["metadata"]!["name"]!.GetValue<string>().StartsWith("nlds-api-7c4fc78d45", StringComparison.Ordinal)))
+        {
+            cluster.Remove("pods", "nlds", old["metadata"]!["name"]!.GetValue<string>());
+        }
+
+        cluster.Remove("replicasets.apps", "nlds", "nlds-api-7c4fc78d45");
         pod = cluster.List("pods", "nlds").First(p => p["metadata"]!["labels"]?["app"]?.GetValue<string>() == "nlds-api")["metadata"]!["name"]!.GetValue<string>();
         foreach (var other in cluster.List("pods", "nlds"))
         {
