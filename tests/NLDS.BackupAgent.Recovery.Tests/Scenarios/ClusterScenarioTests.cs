@@ -18,6 +18,13 @@ public sealed class ClusterScenarioTests
         await using var bench = await ServiceBench.StartAsync();
         await bench.Postgres.AppendAsync(1, 10);
         await bench.Redis.SetAsync("kept", "yes");
+
+        // What only the application's own backup has by the time of the mark.
+        await bench.Postgres.Server.ExecuteAsync("INSERT INTO user_sessions VALUES ('lost', 7, now(), now() + interval '1 day', '{}')");
+        await bench.Redis.SetAsync("nlds:cache:lost", "found");
+        await bench.BackUpAsync("application-data");
+        await bench.Postgres.Server.ExecuteAsync("DELETE FROM user_sessions");
+        await bench.Redis.AskAsync("DEL nlds:cache:lost");
         await bench.BackUpAsync("kubernetes");
         var before = bench.Declared();
         await MarkAsync(bench, "before-release");
@@ -28,11 +35,13 @@ public sealed class ClusterScenarioTests
         {
             await bench.LoseEverythingAsync();
 
-            var report = await bench.RecoverAsync("cluster", new Dictionary<string, string> { ["to"] = "mark:before-release" });
+            var report = await bench.RecoverAsync("cluster", new Dictionary<string, string> { ["to"] = "mark:before-release", ["with"] = "application-data" });
 
             report.Verdict.ShouldBe(RecoveryVerdict.Recovered, bench.Told.ToString());
             (await bench.Postgres.ReadAsync()).ShouldBe((10, 10));
             (await bench.Redis.GetAsync("kept")).ShouldBe("yes");
+            (await bench.Postgres.Server.ScalarAsync<string>("SELECT string_agg(session_id, ',') FROM user_sessions")).ShouldBe("lost");
+            (await bench.Redis.GetAsync("nlds:cache:lost")).ShouldBe("found");
             bench.Declared().ShouldBe(before);
             bench.Replicas("deployments/nlds-api").ShouldBe(2);
         }

@@ -150,7 +150,7 @@ internal sealed class RedisPod(ServiceBench bench, string directory, int port) :
 
     public Task<string> GetAsync(string key) => AskAsync($"GET {key}");
 
-    private async Task<string> AskAsync(string question)
+    public async Task<string> AskAsync(string question)
     {
         await using var services = Bench.Open("client");
         return await ((IServerSource)ServiceBench.SourceOf(services, "redis")).AskServerAsync(question, TestContext.Current.CancellationToken);

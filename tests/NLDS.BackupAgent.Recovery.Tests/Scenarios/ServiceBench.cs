@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using NLDS.BackupAgent.ApplicationData;
 using NLDS.BackupAgent.Kubernetes;
 using NLDS.BackupAgent.Postgres;
 using NLDS.BackupAgent.Recovery.Bootstrap;
@@ -48,6 +49,10 @@ internal sealed class ServiceBench : IAsyncDisposable
             ["Redis:Stream:FlushInterval"] = "00:00:00.1",
             ["Kubernetes:Namespace"] = Namespace,
             ["Kubernetes:Kubeconfig"] = cluster.WriteKubeconfig(directory["kubeconfig"]),
+            ["ApplicationData:Enabled"] = "true",
+            ["ApplicationData:Postgres:Username"] = "postgres",
+            ["ApplicationData:DataSets:api_keys:Enabled"] = "false",
+            ["ApplicationData:DataSets:system_metrics:Enabled"] = "false",
             ["Recovery:Workloads:0"] = "deployments/nlds-api",
             ["Recovery:Checks:Questions:0:Name"] = "entries",
             ["Recovery:Checks:Questions:0:Question"] = "SELECT count(*) FROM ledger",
@@ -99,7 +104,11 @@ internal sealed class ServiceBench : IAsyncDisposable
         bench.Cluster.Run(Namespace, "redis", bench.Redis);
         bench.Cluster.Reconcile(Namespace);
         await bench.UntilReadyAsync();
-        await bench.Postgres.Server.ExecuteAsync($"CREATE TABLE ledger (entry int PRIMARY KEY); GRANT SELECT ON ledger TO {PostgresServer.BackupRole}");
+        await bench.Postgres.Server.ExecuteAsync($"""
+            CREATE TABLE ledger (entry int PRIMARY KEY);
+            CREATE TABLE user_sessions (session_id text PRIMARY KEY, user_id bigint, created_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, session_data jsonb);
+            GRANT SELECT ON ledger TO {PostgresServer.BackupRole};
+            """);
         await bench.BackUpAsync("postgres");
         await bench.BackUpAsync("redis");
         return bench;
@@ -117,7 +126,7 @@ internal sealed class ServiceBench : IAsyncDisposable
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
         var services = new ServiceCollection().AddLogging().AddSingleton(TimeProvider.System).AddSingleton(Store);
         services.AddSingleton(AgentIdentity.OfThisProcess(instance)).AddSingleton(AdoptionConsent.None);
-        services.AddRepository(configuration).AddRetention(configuration).AddPostgres(configuration).AddRedis(configuration).AddKubernetes(configuration).AddRecovery(configuration);
+        services.AddRepository(configuration).AddRetention(configuration).AddPostgres(configuration).AddRedis(configuration).AddKubernetes(configuration).AddApplicationData(configuration).AddRecovery(configuration);
         return services.BuildServiceProvider();
     }
 
