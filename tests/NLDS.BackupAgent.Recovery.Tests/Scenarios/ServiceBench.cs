@@ -30,6 +30,7 @@ internal sealed class ServiceBench : IAsyncDisposable
 
     private readonly TemporaryDirectory directory = new();
     private readonly Dictionary<string, string?> settings;
+    private readonly IObjectStore store = new MemoryObjectStore();
 
     private ServiceBench(ApiServerDouble cluster)
     {
@@ -64,8 +65,6 @@ internal sealed class ServiceBench : IAsyncDisposable
 
     public ApiServerDouble Cluster { get; }
 
-    public IObjectStore Store { get; } = new MemoryObjectStore();
-
     public PostgresPod Postgres { get; }
 
     public RedisPod Redis { get; }
@@ -75,8 +74,17 @@ internal sealed class ServiceBench : IAsyncDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    /// <summary>The service runs, and is backed up.</summary>
+    /// <summary>The service runs, and is backed up into memory.</summary>
     public static async Task<ServiceBench> StartAsync(params (string Key, string Value)[] more)
+    {
+        var bench = await OpenAsync(more);
+        await bench.BackUpAsync("postgres");
+        await bench.BackUpAsync("redis");
+        return bench;
+    }
+
+    /// <summary>The service runs, and has no backup yet.</summary>
+    public static async Task<ServiceBench> OpenAsync(params (string Key, string Value)[] more)
     {
         var bench = new ServiceBench(await ApiServerDouble.StartAsync());
         foreach (var (key, value) in more)
@@ -109,8 +117,6 @@ internal sealed class ServiceBench : IAsyncDisposable
             CREATE TABLE user_sessions (session_id text PRIMARY KEY, user_id bigint, created_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, session_data jsonb);
             GRANT SELECT ON ledger TO {PostgresServer.BackupRole};
             """);
-        await bench.BackUpAsync("postgres");
-        await bench.BackUpAsync("redis");
         return bench;
     }
 
@@ -124,7 +130,8 @@ internal sealed class ServiceBench : IAsyncDisposable
     public ServiceProvider Open(string instance)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
-        var services = new ServiceCollection().AddLogging().AddSingleton(TimeProvider.System).AddSingleton(Store);
+        var services = new ServiceCollection().AddLogging().AddSingleton(TimeProvider.System);
+        _ = settings.ContainsKey("Storage:Provider") ? services.AddStorage(configuration) : services.AddSingleton(store);
         services.AddSingleton(AgentIdentity.OfThisProcess(instance)).AddSingleton(AdoptionConsent.None);
         services.AddRepository(configuration).AddRetention(configuration).AddPostgres(configuration).AddRedis(configuration).AddKubernetes(configuration).AddApplicationData(configuration).AddRecovery(configuration);
         return services.BuildServiceProvider();
