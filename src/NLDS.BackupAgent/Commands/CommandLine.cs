@@ -35,7 +35,10 @@ internal sealed class CommandLine
             ReadAheadCommand.Create(context),
             StatusCommand.Create(context),
             VersionCommand.Create(context),
+            CompletionCommand.Create(context),
         };
+        root.Add(CompletionCommand.CreateAnswer(context, root));
+        HelpExamples.AddTo(root);
         root.SetAction((parse, cancellationToken) => RunCommand.RunAsync(context, parse, cancellationToken));
     }
 
@@ -58,6 +61,9 @@ internal sealed class CommandLine
             return ExitCode.WalUnknown;
         }
     }
+
+    /// <summary>What is wrong with a command line; nothing when it can be invoked.</summary>
+    internal IEnumerable<string> Complaints(IReadOnlyList<string> arguments) => root.Parse(arguments, Literally).Errors.Select(error => error.Message);
 
     private async Task<int> ParseAndInvokeAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {

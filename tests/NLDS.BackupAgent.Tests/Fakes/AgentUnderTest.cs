@@ -89,6 +89,8 @@ internal sealed class AgentUnderTest : IDisposable
 
     public string ErrorText => error.ToString();
 
+    public string OutText => output.ToString();
+
     public void Dispose() => root.Delete(recursive: true);
 
     internal sealed record Answer(int Exit, string Out, string Error);
