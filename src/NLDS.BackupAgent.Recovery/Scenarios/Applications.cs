@@ -27,6 +27,8 @@ internal sealed class Applications(KubernetesCluster cluster, RecoveryOptions op
                 continue;
             }
 
+            // Whose pods cannot be told from others could be scaled down, and never be seen to have stopped.
+            await cluster.ListPodsAsync(ns, workload.Resource, workload.Name, cancellationToken);
             facts[Replicas + workload] = RunFacts.Text(found.Wanted);
             lines.Add($"{workload}: {found.Ready} of {found.Wanted} pods ready");
         }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using NLDS.BackupAgent.Recovery.Bootstrap;
 using NLDS.BackupAgent.Recovery.Runbooks;
 using NLDS.BackupAgent.Repository.Sources;
@@ -100,6 +101,29 @@ public sealed class DatabaseScenarioTests
         bench.Replicas("deployments/nlds-api").ShouldBe(2);
         (await bench.Postgres.ReadAsync()).ShouldBe((20, 20));
         await bench.PlanAsync("database");
+    }
+
+    [Fact]
+    public async Task An_application_whose_pods_cannot_be_told_is_refused_before_anything_stops()
+    {
+        await using var bench = await ServiceBench.StartAsync();
+        bench.Cluster.Change("deployments.apps", ServiceBench.Namespace, "nlds-api", value => value["spec"]!["selector"] = JsonNode.Parse(
+            """{ "matchExpressions": [{ "key": "app", "operator": "In", "values": ["nlds-api"] }] }"""));
+
+        (await Should.ThrowAsync<SourceException>(() => bench.RecoverAsync("database"))).Message.ShouldContain("deployments/nlds-api");
+
+        bench.Replicas("deployments/nlds-api").ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_server_with_several_pods_is_refused_before_anything_stops()
+    {
+        await using var bench = await ServiceBench.StartAsync();
+        bench.Cluster.Change("statefulsets.apps", ServiceBench.Namespace, "postgres", value => value["spec"]!["replicas"] = 3);
+
+        (await Should.ThrowAsync<UsageException>(() => bench.RecoverAsync("database"))).Message.ShouldContain("Scale it to 1 first");
+
+        bench.Replicas("deployments/nlds-api").ShouldBe(2);
     }
 
     [Fact]
