@@ -79,7 +79,7 @@ public sealed class Recoveries
     /// <returns>The report, and where its page lies in the repository.</returns>
     public async Task<(RecoveryReport Report, string Page)> RunAsync(RecoveryPlan plan, RecoveryWatch watch, CancellationToken cancellationToken)
     {
-        await using var alone = await leases.For(Lease).HoldAsync(cancellationToken);
+        await using var alone = await AloneAsync(cancellationToken);
         var current = await journal.FindUnfinishedAsync(cancellationToken);
         if (current?.Begun.Id != plan.Run?.Begun.Id)
         {
@@ -95,13 +95,25 @@ public sealed class Recoveries
     public async Task<(RecoveryReport Report, string Page)> UndoAsync(RecoverRequest request, RecoveryWatch watch, CancellationToken cancellationToken)
     {
         var scenario = request.Scenario;
-        await using var alone = await leases.For(Lease).HoldAsync(cancellationToken);
+        await using var alone = await AloneAsync(cancellationToken);
         var run = await journal.FindUnfinishedAsync(cancellationToken);
         return run?.Begun.Scenario == scenario
             ? await engine.UndoAsync(run, scenarios[scenario].Build(request.Sources, run.Begun.Arguments, new RunFacts(run.Begun.Facts)), request.By, watch, cancellationToken)
             : throw new UsageException(run is null
                 ? "No recovery is under way."
                 : $"No recovery of the {scenario} is under way; one of the {run.Begun.Scenario} is. To give that up: recover {run.Begun.Scenario} --undo.");
+    }
+
+    private async Task<LeaseHold> AloneAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await leases.For(Lease).HoldAsync(cancellationToken);
+        }
+        catch (SourceException held)
+        {
+            throw new SourceException($"Somebody recovers already: {held.Message} Nothing was done here.", isPermanent: true, held);
+        }
     }
 
     private async Task<JournaledRun> BeginAsync(RecoveryPlan plan, CancellationToken cancellationToken)

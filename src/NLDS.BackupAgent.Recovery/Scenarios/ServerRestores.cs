@@ -132,20 +132,15 @@ internal sealed class ServerRestores(KubernetesCluster cluster, StandingRequests
     };
 
     /// <summary>Waits until the run's request is carried out.</summary>
-    public RunbookStep Restored(IServerSource source, string ns, RunFacts facts) => new()
+    public RunbookStep Restored(IServerSource source, string ns, RunFacts facts) => Filled(source, ns, facts) with
     {
-        Name = $"restore {source.Name}",
         What = $"wait until {WorkloadOf(source)} has its data from the repository",
-        Estimate = facts.Seconds(Estimate + source.Name) ?? TimeSpan.FromMinutes(1),
-        Timeout = options.Timeouts.Restore,
-        TimeoutKey = "Recovery:Timeouts:Restore",
         Do = async (scope, token) =>
         {
             await AwaitAsync(ns, WorkloadOf(source), scope, async () => await EndOfAsync(source, scope, token) is not null, token);
             return (await EndOfAsync(source, scope, token))!.Words;
         },
         Prove = async (scope, token) => (await EndOfAsync(source, scope, token))?.Words,
-        Diagnose = (_, token) => DiagnoseAsync(source, ns, token),
     };
 
     /// <summary>The server itself says when it is done; its pod, when everything beside it is too.</summary>
@@ -293,7 +288,7 @@ internal sealed class ServerRestores(KubernetesCluster cluster, StandingRequests
         }
 
         await RestartAsync(source, ns, cancellationToken);
-        return $"Request {newest.Request.Id} is withdrawn; the pod starts again, and puts back what was moved aside.";
+        return $"Request {newest.Request.Id} is withdrawn; the pod starts again, and puts back what was moved aside, unless the restore came to its end before.";
     }
 
     private async Task<IReadOnlyList<string>> DiagnoseAsync(IServerSource source, string ns, CancellationToken cancellationToken)

@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
 using NLDS.BackupAgent.Recovery.Bootstrap;
 using NLDS.BackupAgent.Recovery.Runbooks;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Testing;
 
 namespace NLDS.BackupAgent.Recovery.Tests.Scenarios;
 
@@ -101,6 +103,40 @@ public sealed class DatabaseScenarioTests
         bench.Replicas("deployments/nlds-api").ShouldBe(2);
         (await bench.Postgres.ReadAsync()).ShouldBe((20, 20));
         await bench.PlanAsync("database");
+    }
+
+    [Fact]
+    public async Task A_recovery_that_is_given_up_while_the_data_are_restored_brings_them_back_as_they_were()
+    {
+        await using var bench = await ServiceBench.StartAsync();
+        await bench.Postgres.AppendAsync(1, 10);
+        bench.Postgres.HoldsAt = "moved";
+        await Should.ThrowAsync<KilledException>(() => bench.RecoverAsync("database", reached: place => Kill(place == "did restart postgres")));
+        bench.Postgres.HoldsAt = null;
+
+        await bench.UndoAsync("database");
+
+        await bench.UntilReadyAsync();
+        bench.Postgres.Bootstraps.ShouldBe([BootstrapAction.LetInitialise, BootstrapAction.PutDataBack]);
+        (await bench.Postgres.ReadAsync()).ShouldBe((10, 10));
+        bench.Replicas("deployments/nlds-api").ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Two_never_recover_at_once()
+    {
+        await using var bench = await ServiceBench.StartAsync();
+        await bench.Postgres.AppendAsync(1, 10);
+        using var gate = new ManualResetEventSlim();
+        var first = Task.Run(() => bench.RecoverAsync("database", reached: place => _ = place == "did stop the applications" && gate.Wait(TimeSpan.FromMinutes(1))), TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(() => bench.Replicas("deployments/nlds-api") == 0, "the first has begun");
+
+        var refusal = await Should.ThrowAsync<SourceException>(() => bench.RecoverAsync("database", process: new ProcessIdentity("elsewhere", "pid:[1]", 7, 1)));
+
+        refusal.Message.ShouldContain("recovers already");
+        gate.Set();
+        (await first).Verdict.ShouldBe(RecoveryVerdict.Recovered, bench.Told.ToString());
+        bench.Postgres.Bootstraps.Count(action => action == BootstrapAction.CarryOutRequest).ShouldBe(1);
     }
 
     [Fact]

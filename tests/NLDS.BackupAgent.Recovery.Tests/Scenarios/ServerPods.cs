@@ -16,6 +16,9 @@ internal abstract class ServerPod(ServiceBench bench, string source, string dire
 
     protected string Directory { get; } = directory;
 
+    /// <summary>The bootstrap stays at this step until its pod is deleted.</summary>
+    public string? HoldsAt { get; set; }
+
     /// <summary>How often a bootstrap has come to its end, and how.</summary>
     public List<BootstrapAction> Bootstraps { get; } = [];
 
@@ -24,6 +27,7 @@ internal abstract class ServerPod(ServiceBench bench, string source, string dire
         Runs = true;
         await using var services = Bench.Open($"{source}-0");
         var (server, bootstrap) = ((IDirectorySource)ServiceBench.SourceOf(services, source), services.GetRequiredService<ServerBootstrap>());
+        bootstrap.Reached = step => _ = step == HoldsAt && cancellationToken.WaitHandle.WaitOne() ? throw new OperationCanceledException(cancellationToken) : 0;
         var wanted = new RestoreRequest { TargetDirectory = Directory, TakesPlace = true };
         var plan = await bootstrap.PlanAsync(server, wanted, cancellationToken);
         Bootstraps.Add((await bootstrap.RunAsync(server, wanted, plan, new Progress<TransferProgress>(), cancellationToken)).Action);

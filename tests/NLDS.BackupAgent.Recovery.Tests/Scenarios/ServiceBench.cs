@@ -127,12 +127,14 @@ internal sealed class ServiceBench : IAsyncDisposable
         () => $"{Cluster.Find("pods", Namespace, "postgres-0")?["status"]}{Cluster.Find("pods", Namespace, "redis-0")?["status"]}");
 
     /// <summary>Another process: its own clients, and nothing in common but the store and the cluster.</summary>
-    public ServiceProvider Open(string instance)
+    /// <param name="instance">The agent's name.</param>
+    /// <param name="process">A process of another machine; this one's unless said.</param>
+    public ServiceProvider Open(string instance, ProcessIdentity? process = null)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
         var services = new ServiceCollection().AddLogging().AddSingleton(TimeProvider.System);
         _ = settings.ContainsKey("Storage:Provider") ? services.AddStorage(configuration) : services.AddSingleton(store);
-        services.AddSingleton(AgentIdentity.OfThisProcess(instance)).AddSingleton(AdoptionConsent.None);
+        services.AddSingleton(process is null ? AgentIdentity.OfThisProcess(instance) : new AgentIdentity(instance, "elsewhere", process)).AddSingleton(AdoptionConsent.None);
         services.AddRepository(configuration).AddRetention(configuration).AddPostgres(configuration).AddRedis(configuration).AddKubernetes(configuration).AddApplicationData(configuration).AddRecovery(configuration);
         return services.BuildServiceProvider();
     }
@@ -144,10 +146,14 @@ internal sealed class ServiceBench : IAsyncDisposable
     }
 
     /// <summary>What <c>recover</c> does, said yes to.</summary>
+    /// <param name="scenario">Which.</param>
+    /// <param name="arguments">What was asked for.</param>
     /// <param name="reached">Told what is done and what is written; an exception there is as good as a kill.</param>
-    public async Task<RecoveryReport> RecoverAsync(string scenario, IReadOnlyDictionary<string, string>? arguments = null, Action<string>? reached = null)
+    /// <param name="process">Who does it, when not this process.</param>
+    public async Task<RecoveryReport> RecoverAsync(
+        string scenario, IReadOnlyDictionary<string, string>? arguments = null, Action<string>? reached = null, ProcessIdentity? process = null)
     {
-        await using var services = Open("operator");
+        await using var services = Open("operator", process);
         services.GetRequiredService<RunbookEngine>().Reached = reached ?? (_ => { });
         var recoveries = services.GetRequiredService<Recoveries>();
         return (await recoveries.RunAsync(await recoveries.PlanAsync(Request(services, scenario, arguments), Token), Watch(), Token)).Report;
