@@ -17,19 +17,19 @@ public sealed class ClusterScenarioTests
     {
         await using var bench = await ServiceBench.StartAsync();
         await bench.Postgres.AppendAsync(1, 10);
-        await bench.Redis.SetAsync("kept", "yes");
+        await bench.Redis.WriteAsync("SET kept yes");
 
         // What only the application's own backup has by the time of the mark.
         await bench.Postgres.Server.ExecuteAsync("INSERT INTO user_sessions VALUES ('lost', 7, now(), now() + interval '1 day', '{}')");
-        await bench.Redis.SetAsync("nlds:cache:lost", "found");
+        await bench.Redis.WriteAsync("SET nlds:cache:lost found");
         await bench.BackUpAsync("application-data");
         await bench.Postgres.Server.ExecuteAsync("DELETE FROM user_sessions");
-        await bench.Redis.AskAsync("DEL nlds:cache:lost");
+        await bench.Redis.WriteAsync("DEL nlds:cache:lost");
         await bench.BackUpAsync("kubernetes");
         var before = bench.Declared();
         await MarkAsync(bench, "before-release");
         await bench.Postgres.AppendAsync(11, 20);
-        await bench.Redis.SetAsync("kept", "no");
+        await bench.Redis.WriteAsync("SET kept no");
 
         for (var round = 1; round <= 2; round++)
         {

@@ -1,4 +1,5 @@
-using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using NLDS.BackupAgent.Recovery.Bootstrap;
 using NLDS.BackupAgent.Repository.Sources;
@@ -144,17 +145,19 @@ internal sealed class RedisPod(ServiceBench bench, string directory, int port) :
 
     public RedisServer Server => server ?? throw new InvalidOperationException("Redis does not run.");
 
-    /// <summary>Sets a key, and waits until that is durable in the store.</summary>
-    public async Task SetAsync(string key, string value)
+    /// <summary>Writes something, and waits until it is durable in the store: the server counts the agent among those that have it.</summary>
+    public async Task WriteAsync(string command)
     {
-        await AskAsync($"SET {key} {value}");
-        var end = ulong.Parse((await AskAsync("INFO replication")).Split('\n').Single(line => line.StartsWith("master_repl_offset:", StringComparison.Ordinal)).Trim().Split(':')[1], CultureInfo.InvariantCulture);
-        await Eventually.TrueAsync(() => Durable >= end, $"{key} is durable");
+        using var client = new TcpClient();
+        await client.ConnectAsync("127.0.0.1", Server.Port, TestContext.Current.CancellationToken);
+        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"{command}\r\nWAIT 1 30000\r\nQUIT\r\n"), TestContext.Current.CancellationToken);
+        using var reader = new StreamReader(client.GetStream());
+        (await reader.ReadToEndAsync(TestContext.Current.CancellationToken)).Split("\r\n")[1].ShouldBe(":1", $"'{command}' is durable");
     }
 
     public Task<string> GetAsync(string key) => AskAsync($"GET {key}");
 
-    public async Task<string> AskAsync(string question)
+    private async Task<string> AskAsync(string question)
     {
         await using var services = Bench.Open("client");
         return await ((IServerSource)ServiceBench.SourceOf(services, "redis")).AskServerAsync(question, TestContext.Current.CancellationToken);
