@@ -15,9 +15,9 @@ COPY scripts/publish scripts/
 RUN scripts/publish /app "$(echo "${TARGETARCH:-amd64}" | sed s/amd64/x64/)"
 
 FROM debian:12.12-slim AS slim
-# What a self-contained .NET program needs, and zstd. tzdata is for schedules in local time.
+# What a self-contained .NET program needs, and zstd. tzdata is for schedules in local time. Without libgssapi each connection to PostgreSQL says that it is missing.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libgcc-s1 libssl3 libstdc++6 libzstd1 tzdata zlib1g \
+    && apt-get install -y --no-install-recommends ca-certificates libgcc-s1 libgssapi-krb5-2 libssl3 libstdc++6 libzstd1 tzdata zlib1g \
     && rm -rf /var/lib/apt/lists/*
 LABEL org.opencontainers.image.title="NLDS Backup Agent" \
     org.opencontainers.image.description="Continuous backup and disaster recovery of PostgreSQL and Redis" \

@@ -20,7 +20,10 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
     /// <summary>The namespace that the configuration, or else the connection, names.</summary>
     public string Namespace => options.Namespace.Length > 0 ? options.Namespace : Api.Connection.Namespace ?? "default";
 
-    private KubernetesApi Api
+    /// <summary>The namespace of the pod in which this process runs; null outside of the cluster.</summary>
+    public string? PodNamespace => Api.Connection.IsPod ? Api.Connection.Namespace : null;
+
+    internal KubernetesApi Api
     {
         get
         {
@@ -283,7 +286,7 @@ public sealed class KubernetesCluster(KubernetesOptions options, TimeProvider cl
 
     private static int Number(JsonObject value, params ReadOnlySpan<string> path) => value.At(path) is JsonValue number && number.TryGetValue<int>(out var found) ? found : 0;
 
-    private async Task<T> AskAsync<T>(Func<Task<T>> ask)
+    internal async Task<T> AskAsync<T>(Func<Task<T>> ask)
     {
         try
         {

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using NLDS.BackupAgent.Kubernetes.Backup;
 using NLDS.BackupAgent.Kubernetes.Checks;
+using NLDS.BackupAgent.Kubernetes.Rehearsal;
 using NLDS.BackupAgent.Kubernetes.Restore;
 using NLDS.BackupAgent.Kubernetes.Verification;
 using NLDS.BackupAgent.Repository.Sources;
@@ -14,6 +15,9 @@ public static class KubernetesServices
 {
     /// <summary>The source's name in commands, keys and metrics.</summary>
     public const string Source = KubernetesCatalog.Source;
+
+    /// <summary>The option of a restore that a drill makes into its scratch namespace.</summary>
+    public const string Rehearsal = RestoreOptionNames.Rehearsal;
 
     /// <summary>What <c>restore kubernetes</c> takes beside the options that every restore has. It goes back into the cluster, to the moment of a backup.</summary>
     public static RestoreSyntax Restore { get; } = new(
@@ -44,6 +48,7 @@ public static class KubernetesServices
         services.AddSingleton<KubernetesVerifier>();
         services.AddSingleton<KubernetesChecks>();
         services.AddSingleton<KubernetesCluster>();
+        services.AddSingleton<ScratchNamespaces>();
         services.AddSingleton<KubernetesSource>();
         services.AddSingleton<ISnapshotSource>(provider => provider.GetRequiredService<KubernetesSource>());
         return services.AddSingleton<IRetainedSource>(provider => provider.GetRequiredService<KubernetesSource>());

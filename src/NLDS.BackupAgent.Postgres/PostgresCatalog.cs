@@ -12,11 +12,23 @@ namespace NLDS.BackupAgent.Postgres;
 /// <summary>A base backup with the part of its manifest that only PostgreSQL understands.</summary>
 internal sealed record BaseBackup(SealedBackup Sealed, BaseBackupDetails Details)
 {
+    /// <summary>The backup that this one holds the changes since, where it was looked up; null for a full one.</summary>
+    public BaseBackup? Parent { get; init; }
+
+    /// <summary>What a restore unpacks, one after the other: the full backup first, this one last.</summary>
+    public IReadOnlyList<BaseBackup> Chain => [.. Parent?.Chain ?? [], this];
+
+    /// <summary>What a restore unpacks, as far as it is known here.</summary>
+    public long BytesToUnpack => Parent is null ? Sealed.WholeBytes : Chain.Sum(b => b.Sealed.ContentBytes);
+
     public Lsn Start => Lsn.Parse(Details.StartLsn);
 
     public Lsn End => Lsn.Parse(Details.EndLsn);
 
     public WalSegmentSize SegmentSize => new(Details.WalSegmentBytes);
+
+    /// <summary>What the files of one of its archives take when they are restored.</summary>
+    public long RestoredBytes(BackupObject archive) => Details.Incremental?.RestoredBytes[archive.Name] ?? archive.ContentBytes;
 }
 
 /// <summary>Why a fresh base backup is needed, and whether the end of the log can be restored without it.</summary>
@@ -29,13 +41,18 @@ internal sealed class PostgresCatalog(BackupRepository repository)
 
     public static SnapshotLayout Layout { get; } = new(Source, "postgres/full/", '/');
 
+    /// <summary>Where it is, for messages.</summary>
+    public string Description => repository.Description;
+
     public LogArchive OpenLog(WalSegmentSize size) => repository.OpenLog("postgres/wal", new WalNaming(size));
 
     /// <summary>The log for whoever holds the lease; nobody else changes anything through it.</summary>
     public LogArchive OpenLog(WalSegmentSize size, WriterLease writer) => repository.OpenLog("postgres/wal", new WalNaming(size), writer);
 
     public async Task<ClusterIdentity?> ReadIdentityAsync(CancellationToken cancellationToken) =>
-        await repository.ReadIdentityAsync(Source, PostgresJson.Default.ClusterIdentity, cancellationToken);
+        await repository.ReadIdentityAsync(Source, PostgresJson.Default.ClusterIdentity, cancellationToken) is not { } identity ? null
+            : WalSegmentSize.IsPossible(identity.WalSegmentBytes) ? identity
+            : throw new NotRestorableException($"'{Source}/identity.json' in {repository.Description} is damaged: no cluster has segments of {identity.WalSegmentBytes} bytes.");
 
     /// <exception cref="NotRestorableException">Nothing of PostgreSQL was ever stored here.</exception>
     public async Task<ClusterIdentity> RequireIdentityAsync(CancellationToken cancellationToken)
@@ -81,7 +98,7 @@ internal sealed class PostgresCatalog(BackupRepository repository)
         {
             try
             {
-                sound.Add(Read(backup));
+                sound.Add(WithParent(Read(backup), sound));
             }
             catch (NotRestorableException damage)
             {
@@ -92,6 +109,24 @@ internal sealed class PostgresCatalog(BackupRepository repository)
         return new BackupListing<BaseBackup>(sound, damaged);
     }
 
+    /// <exception cref="NotRestorableException">What it builds upon cannot be restored, or is not what it was taken from.</exception>
+    private static BaseBackup WithParent(BaseBackup backup, List<BaseBackup> older)
+    {
+        if (backup.Details.Incremental is not { } incremental)
+        {
+            return backup;
+        }
+
+        var id = backup.Sealed.Id;
+        var parent = older.Find(b => b.Sealed.Id.ToString() == backup.Sealed.Parent)
+            ?? throw new NotRestorableException($"Backup {id} holds only what changed since backup {backup.Sealed.Parent}, which cannot be restored itself.");
+        return parent.Details.StartLsn == incremental.FromLsn && parent.Details.SystemIdentifier == backup.Details.SystemIdentifier
+            ? backup with { Parent = parent }
+            : throw new NotRestorableException(
+                $"Backup {id} holds what changed since {incremental.FromLsn}, and backup {backup.Sealed.Parent}, which it names, "
+                + $"begins at {parent.Details.StartLsn} of the cluster {parent.Details.SystemIdentifier}.");
+    }
+
     /// <summary>Where a backup's manifest lies, for messages.</summary>
     public static string NameOfManifest(BackupId id) => $"{Layout.Prefix}{id}/manifest.json";
 
@@ -99,9 +134,10 @@ internal sealed class PostgresCatalog(BackupRepository repository)
     {
         try
         {
-            return new BaseBackup(
-                backup,
-                backup.Manifest.Details.Deserialize(PostgresJson.Default.BaseBackupDetails) ?? throw new JsonException("null"));
+            var details = backup.Manifest.Details.Deserialize(PostgresJson.Default.BaseBackupDetails) ?? throw new JsonException("null");
+            return details.IsSound(backup.Manifest.Objects) && (details.Incremental is null) == (backup.Parent is null)
+                ? new BaseBackup(backup, details)
+                : throw new JsonException("not a base backup");
         }
         catch (JsonException)
         {

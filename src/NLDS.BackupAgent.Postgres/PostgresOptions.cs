@@ -2,6 +2,7 @@ using System.Buffers;
 using System.ComponentModel.DataAnnotations;
 using NLDS.BackupAgent.Postgres.Protocol;
 using NLDS.BackupAgent.Repository.Retention;
+using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Postgres;
 
@@ -68,6 +69,12 @@ public sealed class PostgresOptions : IValidatableObject
         /// <summary>IANA name of the schedule's time zone.</summary>
         public string TimeZone { get; set; } = "UTC";
 
+        /// <summary>
+        /// Each so-manieth backup is a full one, and those in between hold only what changed: 7 for six incremental ones after each full one. 1 for full ones only. Needs
+        /// PostgreSQL 17 and summarize_wal = on; where the server cannot, the backup is a full one, and the log says why.
+        /// </summary>
+        public int FullEvery { get; set; } = 1;
+
         /// <summary>Kilobytes per second that the server sends at most, 32 to 1048576; unset for as fast as it goes.</summary>
         public int? MaxRateKb { get; set; }
 
@@ -86,6 +93,15 @@ public sealed class PostgresOptions : IValidatableObject
 
         /// <summary>Every new byte goes up at once, for commits that wait for the agent.</summary>
         public bool Synchronous { get; set; }
+    }
+
+    /// <summary>For a copy elsewhere: its certificate comes from the same authority, and names the original.</summary>
+    internal PostgresOptions At(ServerPlace place)
+    {
+        var there = (PostgresOptions)MemberwiseClone();
+        (there.Host, there.Port) = (place.Host, place.Port);
+        there.SslMode = ParseSslMode(SslMode) == Protocol.SslMode.VerifyFull ? "verify-ca" : SslMode;
+        return there;
     }
 
     internal ConnectionSettings ToConnectionSettings(TimeProvider time) => new()
@@ -147,6 +163,11 @@ public sealed class PostgresOptions : IValidatableObject
         if (Wal.FlushBytes is < 8192 or > 1 << 30)
         {
             yield return new ValidationResult($"Postgres:Wal:FlushBytes is {Wal.FlushBytes}. Write 8192 to 1073741824.");
+        }
+
+        if (FullBackup.FullEvery is < 1 or > 100)
+        {
+            yield return new ValidationResult($"Postgres:FullBackup:FullEvery is {FullBackup.FullEvery}. Write 1 for full backups only, or up to 100.");
         }
 
         if (FullBackup.MaxRateKb is < 32 or > 1048576)

@@ -33,6 +33,7 @@ public static class PostgresServices
         services.AddSingleton<WalTail>();
         services.AddSingleton<SlotWatch>();
         services.AddSingleton<WalCoverage>();
+        services.AddSingleton<IncrementalParents>();
         services.AddSingleton<BaseBackupTaker>();
         services.AddSingleton(TargetSpace.OfThisMachine);
         services.AddSingleton<RestorePlanner>();

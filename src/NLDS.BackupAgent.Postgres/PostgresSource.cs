@@ -58,6 +58,17 @@ internal sealed class PostgresSource(
         return await PostgresRehearsal.StartAsync(restored, await FindProgramsAsync(restored, cancellationToken), privateDirectory, options, clock, cancellationToken);
     }
 
+    public ServerPlace Place => new(options.Host, options.Port);
+
+    public IRehearsedSource At(ServerPlace place)
+    {
+        var there = options.At(place);
+        return new PostgresSource(catalog, tail, taker, planner, restorer, verifier, checks, new PostgresSql(there), there, room, clock);
+    }
+
+    public async Task<IRehearsal> VisitAsync(RestorePlan plan, CancellationToken cancellationToken) =>
+        await PostgresVisit.BeginAsync((PostgresRestorePlan)plan, sql, options, cancellationToken);
+
     public async Task<string> AskServerAsync(string question, CancellationToken cancellationToken)
     {
         try
@@ -153,10 +164,16 @@ internal sealed class PostgresSource(
             return new SourceListing(Name, [], null);
         }
 
-        var archive = catalog.OpenLog(new WalSegmentSize(identity.WalSegmentBytes));
+        var size = new WalSegmentSize(identity.WalSegmentBytes);
+        var archive = catalog.OpenLog(size);
         var backups = await catalog.ListBackupsAsync(cancellationToken);
-        var inventory = await archive.ReadEndAsync(cancellationToken);
-        return new SourceListing(Name, [.. backups.Select(b => b.Sealed)], await DescribeLogAsync(archive, inventory, backups, cancellationToken))
+        var log = await archive.ReadEndSteadilyAsync(inventory => DescribeLogAsync(archive, inventory, backups, cancellationToken), cancellationToken);
+        if (log is { Gaps.Count: > 0 })
+        {
+            log = await archive.ReadSteadilyAsync(inventory => WithinGapsAsync(log, archive, inventory, backups, size, cancellationToken), cancellationToken);
+        }
+
+        return new SourceListing(Name, [.. backups.Select(b => b.Sealed)], log)
         {
             Damaged = backups.Damaged,
         };
@@ -190,6 +207,14 @@ internal sealed class PostgresSource(
 
     private Task<ServerPrograms> FindProgramsAsync(PostgresRestorePlan plan, CancellationToken cancellationToken) =>
         ServerPrograms.FindAsync(int.Parse(plan.Backup.Details.ServerVersion.Split('.', ' ')[0], CultureInfo.InvariantCulture), options.Programs, cancellationToken);
+
+    /// <summary>Only a log with gaps is listed whole for that.</summary>
+    private static async Task<LogListing> WithinGapsAsync(
+        LogListing log, LogArchive archive, LogInventory inventory, BackupListing<BaseBackup> backups, WalSegmentSize size, CancellationToken cancellationToken)
+    {
+        var continued = backups.Where(b => !inventory.Pruned.ReachesBehind(WalNaming.Lineage(b.Details.EndTimeline), b.Start.Value));
+        return log.Within(await RestorableMoments.FindAsync(archive, inventory, continued, log.RestorableTo, size, cancellationToken));
+    }
 
     private static async Task<LogListing?> DescribeLogAsync(
         LogArchive archive, LogInventory inventory, BackupListing<BaseBackup> backups, CancellationToken cancellationToken)

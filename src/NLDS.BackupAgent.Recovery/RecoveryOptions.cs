@@ -37,6 +37,12 @@ public sealed class RecoveryOptions : IValidatableObject
     /// <summary>When all sources are marked together.</summary>
     public MarkOptions Mark { get; set; } = new();
 
+    /// <summary>For a runbook that is rehearsed: nothing is provisioned, and other addresses are asked, because these are the original's.</summary>
+    internal RecoveryOptions Rehearsed(List<string> urls) => new()
+    {
+        Workloads = Workloads, Servers = Servers, Timeouts = Timeouts, Checks = new CheckOptions { Questions = Checks.Questions, Urls = urls, ProofTime = Checks.ProofTime },
+    };
+
     public sealed class MarkOptions
     {
         /// <summary>A Quartz cron expression; empty for never by itself.</summary>

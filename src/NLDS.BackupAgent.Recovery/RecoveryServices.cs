@@ -1,6 +1,9 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using NLDS.BackupAgent.Kubernetes;
+using NLDS.BackupAgent.Kubernetes.Rehearsal;
 using NLDS.BackupAgent.Recovery.Bootstrap;
 using NLDS.BackupAgent.Recovery.Drills;
 using NLDS.BackupAgent.Recovery.Forecast;
@@ -47,6 +50,17 @@ public static class RecoveryServices
         services.AddSingleton<DrillReports>();
         services.AddSingleton<DrillHistory>();
         services.AddSingleton<RestoreForecast>();
-        return services.AddSingleton<DrillRunner>();
+        services.AddSingleton<DrillRecovery>();
+        services.AddSingleton<DrillRunner>();
+        return services.AddSingleton(provider => new KubernetesDrill(
+            provider.GetRequiredService<DrillReports>(),
+            provider.GetRequiredService<DrillOptions>(),
+            provider.GetRequiredService<DrillRecovery>(),
+            provider.GetRequiredService<KubernetesCluster>(),
+            provider.GetRequiredService<ScratchNamespaces>(),
+            provider.GetRequiredService<WriterLeases>(),
+            provider.GetRequiredService<AgentIdentity>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<KubernetesDrill>>()));
     }
 }

@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Repository.Retention;
+using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Redis;
 
@@ -101,6 +102,14 @@ public sealed class RedisOptions : IValidatableObject
     }
 
     internal ServerAddress Address => new(Host, Port);
+
+    /// <summary>For a copy elsewhere, whose certificate names the original. Whatever it takes for its primary is not gone on to: that is no copy.</summary>
+    internal RedisOptions At(ServerPlace place)
+    {
+        var there = (RedisOptions)MemberwiseClone();
+        (there.Host, there.Port, there.FollowPrimary, there.CertificateName) = (place.Host, place.Port, false, CertificateName ?? Host);
+        return there;
+    }
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {

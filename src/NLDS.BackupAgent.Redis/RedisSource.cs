@@ -63,6 +63,13 @@ internal sealed class RedisSource(
         return await RedisRehearsal.StartAsync(restored, await FindProgramAsync(restored, cancellationToken), privateDirectory, clock, cancellationToken);
     }
 
+    public ServerPlace Place => new(options.Host, options.Port);
+
+    public IRehearsedSource At(ServerPlace place) => new RedisSource(catalog, tail, taker, planner, restorer, verifier, checks, options.At(place), clock);
+
+    public async Task<IRehearsal> VisitAsync(RestorePlan plan, CancellationToken cancellationToken) =>
+        await RedisVisit.BeginAsync((RedisRestorePlan)plan, options, clock, cancellationToken);
+
     /// <summary>For <c>Redis:Mode</c> <c>Snapshot</c>; with the stream, that tells.</summary>
     public async Task ReachAsync(CancellationToken cancellationToken)
     {
@@ -207,8 +214,8 @@ internal sealed class RedisSource(
     {
         var bases = await catalog.ListBasesAsync(cancellationToken);
         var archive = catalog.OpenLog();
-        var inventory = await archive.ReadInventoryAsync(cancellationToken);
-        return new SourceListing(Name, [.. bases.Select(b => b.Sealed)], await DescribeLogAsync(archive, inventory, bases, cancellationToken))
+        var log = await archive.ReadSteadilyAsync(inventory => DescribeLogAsync(archive, inventory, bases, cancellationToken), cancellationToken);
+        return new SourceListing(Name, [.. bases.Select(b => b.Sealed)], log)
         {
             Damaged = bases.Damaged,
         };
@@ -230,13 +237,44 @@ internal sealed class RedisSource(
         }
 
         var path = StreamPath.Find(inventory, position);
-        var seal = path.Pieces.Count == 0 || !archive.CanRead(path.Pieces[^1].Piece) ? null : await archive.ReadSealAsync(path.Pieces[^1].Piece, cancellationToken);
-        var proven = inventory.Confirmation is { } confirmed && confirmed.Lineage == path.End.ReplicationId && !(seal?.AsOf > confirmed.AsOf) ? confirmed.AsOf : seal?.AsOf;
-        return new LogListing(
+        var proven = await ProvenAsync(archive, inventory, path, cancellationToken);
+        var log = new LogListing(
             bases.Where(b => b.Details.Position is { } at && !inventory.Pruned.ReachesBehind(at.ReplicationId, at.Offset)).Select(b => (DateTimeOffset?)b.Details.At).Min(),
             proven > newest.At ? proven : newest.At,
             path.End.ToString(),
             [.. inventory.Gaps.OrderBy(g => g.RecordedAt).Select(g => new LogGapListing(
                 new StreamPosition(g.Lineage, g.Start).ToString(), new StreamPosition(g.Lineage, g.End).ToString(), g.Reason, g.RecordedAt))]);
+        return log.Gaps.Count == 0 ? log : log.Within(await FindSpansAsync(archive, inventory, bases, cancellationToken));
+    }
+
+    /// <summary>Of each base the moments from its own as far as the stream goes on: a history ends where a gap is recorded, and the next one begins with a base.</summary>
+    private static async Task<IReadOnlyList<MomentSpan>> FindSpansAsync(LogArchive archive, LogInventory inventory, BackupListing<RedisBase> bases, CancellationToken cancellationToken)
+    {
+        var ends = new Dictionary<StreamPosition, DateTimeOffset?>();
+        var reaches = new List<(DateTimeOffset From, StreamPosition End, DateTimeOffset To)>();
+        foreach (var each in bases)
+        {
+            if (each.Details.Position is not { } position || inventory.Pruned.ReachesBehind(position.ReplicationId, position.Offset))
+            {
+                continue;
+            }
+
+            var path = StreamPath.Find(inventory, position);
+            if (!ends.TryGetValue(path.End, out var end))
+            {
+                ends[path.End] = end = await ProvenAsync(archive, inventory, path, cancellationToken);
+            }
+
+            reaches.Add((each.Details.At, path.End, end ?? each.Details.At));
+        }
+
+        return MomentSpan.Of(reaches);
+    }
+
+    /// <summary>Nothing that had arrived by then is missing at the end of a path.</summary>
+    private static async Task<DateTimeOffset?> ProvenAsync(LogArchive archive, LogInventory inventory, StreamPath path, CancellationToken cancellationToken)
+    {
+        var last = path.Pieces.Count == 0 || !archive.CanRead(path.Pieces[^1].Piece) ? null : await archive.ReadSealAsync(path.Pieces[^1].Piece, cancellationToken);
+        return TargetSearch.ProvenUntil(inventory, path, last);
     }
 }

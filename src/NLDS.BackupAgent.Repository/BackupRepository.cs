@@ -19,8 +19,11 @@ public sealed class BackupRepository
 {
     internal static readonly ObjectKey DocumentKey = new("repository.json");
 
-    /// <summary>Backups of one source begin seconds apart at most a few times; more taken ids mean a wrong clock, not a busy agent.</summary>
+    /// <summary>Between the listing and the claim only another process takes ids, one at a time.</summary>
     private const int MaximumClaims = 60;
+
+    /// <summary>A clock that was ahead by more than this is not followed: all ids would lie on one day of another year, and retention would thin them out by it.</summary>
+    private static readonly TimeSpan Followed = TimeSpan.FromDays(1);
 
     internal static string AgentVersion { get; } =
         typeof(BackupRepository).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
@@ -59,12 +62,20 @@ public sealed class BackupRepository
     public string Description => Store.Description;
 
     /// <summary>
-    /// Makes sure that the store holds a repository of a format that this version writes, whose key is configured; creates one in an empty place.
+    /// Makes sure that the store holds a repository of a format that this version writes, whose key is configured; creates one in an empty place, if it may.
     /// </summary>
-    /// <exception cref="SourceException">It was written with a key that is not configured.</exception>
+    /// <exception cref="SourceException">It was written with a key that is not configured; or there is none, and none may be created.</exception>
     public async Task PrepareAsync(CancellationToken cancellationToken)
     {
         await Store.RequireProtectionAsync(cancellationToken);
+        if (!Options.Create && await Store.HeadAsync(DocumentKey, cancellationToken) is null)
+        {
+            throw new SourceException(
+                $"There is no repository in {Description}, and none is created: Repository:Create is false. Is its volume mounted, are bucket and prefix right? "
+                + "Set Repository:Create to true if a new one is to begin there.",
+                isPermanent: false);
+        }
+
         await encryption.EnsureAsync(cancellationToken);
         var fresh = new RepositoryDocument(RepositoryDocument.CurrentFormat, Guid.NewGuid(), Clock.GetUtcNow());
         await Documents.PutAsync(DocumentKey, fresh, BackupJson.Default.RepositoryDocument, Protection.Locked, cancellationToken);
@@ -117,7 +128,7 @@ public sealed class BackupRepository
         return new LogArchive(store, folder, naming, Codec, Options.CompressionLevel, writer is null ? Documents : new DocumentStore(store, Keys));
     }
 
-    /// <summary>Begins a backup under an id of its own: now, or the next free second.</summary>
+    /// <summary>Begins a backup under an id of its own.</summary>
     public Task<BackupSession> BeginBackupAsync(SnapshotLayout layout, CancellationToken cancellationToken) => BeginBackupAsync(layout, null, cancellationToken);
 
     /// <param name="writer">The lease that must still be this process's when the backup is sealed; null for one that is taken beside the agent that holds it.</param>
@@ -125,7 +136,7 @@ public sealed class BackupRepository
     {
         await encryption.EnsureAsync(cancellationToken);
         var (began, session) = (Clock.GetUtcNow(), Guid.NewGuid());
-        var id = BackupId.At(began);
+        var id = await FindNextIdAsync(layout, began, cancellationToken);
         for (var attempt = 0; attempt < MaximumClaims; attempt++, id = id.Next())
         {
             var claim = new BackupClaim(layout.Source, id.ToString(), began, AgentVersion, session);
@@ -136,7 +147,7 @@ public sealed class BackupRepository
         }
 
         throw new ObjectStoreException(
-            $"The {MaximumClaims} ids from {BackupId.At(began)} on are all taken in {Description}. Is this machine's clock right?", isPermanent: false);
+            $"The last {MaximumClaims} ids before {id} are all taken in {Description}, though its listing does not show them.", isPermanent: false);
     }
 
     /// <summary>All sealed backups of a source, oldest first, and those whose manifest is damaged.</summary>
@@ -180,10 +191,10 @@ public sealed class BackupRepository
         }
     }
 
-    /// <summary>Whether anything of a source was ever stored here; the lease of an agent that has stored nothing yet does not count.</summary>
-    public async Task<bool> HoldsAnyOfAsync(string source, CancellationToken cancellationToken)
+    /// <summary>Whether anything was ever stored here under a prefix; the lease of an agent that has stored nothing yet does not count.</summary>
+    public async Task<bool> HoldsAnyUnderAsync(string prefix, CancellationToken cancellationToken)
     {
-        await foreach (var entry in Store.ListAsync($"{source}/", null, cancellationToken))
+        await foreach (var entry in Store.ListAsync(prefix, null, cancellationToken))
         {
             if (!LeaseFolder.Holds(entry.Key.Value[..(entry.Key.Value.LastIndexOf('/') + 1)]))
             {
@@ -259,6 +270,23 @@ public sealed class BackupRepository
     /// <summary>A folder for the documents of a floor above.</summary>
     /// <param name="path">From the repository's root, without a slash at its end: <c>recovery/requests/postgres</c>.</param>
     public DocumentFolder OpenFolder(string path) => new(this, path);
+
+    /// <summary>
+    /// This second, or the one behind the last id that is taken: whoever looks for the newest backup looks for the last id, also where the clock of an earlier one was ahead.
+    /// </summary>
+    private async Task<BackupId> FindNextIdAsync(SnapshotLayout layout, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var next = BackupId.At(now);
+        await foreach (var entry in Store.ListAsync(layout.Prefix, new ObjectKey($"{layout.Prefix}{next}"), cancellationToken))
+        {
+            if (layout.TryParse(entry.Key, out var taken, out _) && taken >= next && taken.Began - now <= Followed)
+            {
+                next = taken.Next();
+            }
+        }
+
+        return next;
+    }
 
     private static ObjectKey SuccessionKey(string source, string id) => new($"{source}/succession/{id}.json");
 

@@ -9,6 +9,12 @@ public sealed class RepositoryOptions : IValidatableObject
 {
     public const string Section = "Repository";
 
+    /// <summary>
+    /// Whether a store without a repository is given one. With <c>false</c>, for every start but the first, it is an error that is waited out: a volume that is not
+    /// mounted, or a mistyped bucket or prefix, looks like an empty store.
+    /// </summary>
+    public bool Create { get; set; } = true;
+
     /// <summary><c>zstd</c> (default), <c>gzip</c> or <c>none</c>. Objects that were written with another codec stay readable.</summary>
     public string Compression { get; set; } = "zstd";
 

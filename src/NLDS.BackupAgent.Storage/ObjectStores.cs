@@ -32,7 +32,8 @@ public static class ObjectStores
         var downloads = Limit("download", options.Limits.DownloadBytesPerSecond, metrics, time);
         var retrying = new RetryingObjectStore(
             store, options.Retry, metrics, loggers.CreateLogger<RetryingObjectStore>(), time, sentAgain: bytes => uploads?.Charge(bytes));
-        return new LimitedObjectStore(retrying, options.Limits, uploads, downloads);
+        var limited = new LimitedObjectStore(retrying, options.Limits, uploads, downloads);
+        return options.ReadOnly ? new ReadOnlyObjectStore(limited) : limited;
     }
 
     private static BandwidthLimit? Limit(string direction, long? bytesPerSecond, StorageMetrics metrics, TimeProvider time) =>

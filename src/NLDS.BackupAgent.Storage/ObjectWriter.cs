@@ -99,7 +99,7 @@ public sealed class ObjectWriter : IAsyncDisposable
             await upload.DisposeAsync();
         }
 
-        PartBuffers.Return(buffer);
+        PartBuffers.Shared.Return(buffer);
         buffer = [];
         filled = 0;
         abandoned.Dispose();
@@ -184,7 +184,7 @@ public sealed class ObjectWriter : IAsyncDisposable
         }
         finally
         {
-            PartBuffers.Return(rented);
+            PartBuffers.Shared.Return(rented);
         }
     }
 
@@ -202,9 +202,9 @@ public sealed class ObjectWriter : IAsyncDisposable
             size *= BufferGrowth;
         }
 
-        var larger = PartBuffers.Rent(Math.Min(CurrentPartBytes, size));
+        var larger = PartBuffers.Shared.Rent(Math.Min(CurrentPartBytes, size));
         buffer.AsSpan(0, filled).CopyTo(larger);
-        PartBuffers.Return(buffer);
+        PartBuffers.Shared.Return(buffer);
         buffer = larger;
     }
 }

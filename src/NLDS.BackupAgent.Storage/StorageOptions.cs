@@ -9,6 +9,9 @@ public sealed class StorageOptions : IValidatableObject
 
     public StorageProvider Provider { get; set; } = StorageProvider.Directory;
 
+    /// <summary>Nothing is written: a process that only restores, such as a copy's, cannot change the original's backups.</summary>
+    public bool ReadOnly { get; set; }
+
     public DirectoryOptions Directory { get; set; } = new();
 
     public S3Options S3 { get; set; } = new();

@@ -31,6 +31,7 @@ internal sealed class Bench : IAsyncDisposable
     private static int databases;
 
     private readonly Servers servers;
+    private readonly string? key;
 
     private Bench(Servers servers, string database, NpgsqlConnection sql, CacheConnection redis, ApplicationDataOptions options, TimeProvider clock, string? key)
     {
@@ -39,17 +40,9 @@ internal sealed class Bench : IAsyncDisposable
         Settings = new ServerSettings(
             new DatabaseSettings { Host = servers.Postgres.Host, Port = servers.Postgres.Port, Database = database, Username = options.Postgres.Username ?? "postgres", Password = options.Postgres.Password },
             options.Redis.Host is "" ? null : new CacheSettings { Host = options.Redis.Host ?? "127.0.0.1", Port = options.Redis.Port ?? servers.Redis.Port });
-        Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1, Encryption = { Key = key } }, clock);
-        var tables = new Database(Settings);
-        var restorer = new SetRestorer(tables, Settings, Repository, clock);
-        Source = new ApplicationDataSource(
-            options,
-            Repository,
-            new BackupTaker(options, tables, Settings, Repository, clock, NullLogger<BackupTaker>.Instance),
-            new RestorePlanner(options, Repository, restorer),
-            restorer,
-            new ApplicationDataVerifier(Repository, clock),
-            new ApplicationDataChecks(options, tables, Settings, clock));
+        this.key = key;
+        Repository = RepositoryOver(Store);
+        Source = SourceOver(Store);
     }
 
     public MemoryObjectStore Store { get; } = new();
@@ -95,6 +88,21 @@ internal sealed class Bench : IAsyncDisposable
         options.DataSets["t"] = new ApplicationDataOptions.DataSetOptions { Query = "SELECT * FROM t" };
         configure?.Invoke(options.DataSets["t"]);
     };
+
+    /// <summary>Another process, with the same servers and its own way to a store.</summary>
+    public ApplicationDataSource SourceOver(IObjectStore store)
+    {
+        var (repository, tables) = (RepositoryOver(store), new Database(Settings));
+        var restorer = new SetRestorer(tables, Settings, repository, Clock);
+        return new ApplicationDataSource(
+            Options,
+            repository,
+            new BackupTaker(Options, tables, Settings, repository, Clock, NullLogger<BackupTaker>.Instance),
+            new RestorePlanner(Options, repository, restorer),
+            restorer,
+            new ApplicationDataVerifier(repository, Clock),
+            new ApplicationDataChecks(Options, tables, Settings, Clock));
+    }
 
     public Task ExecuteAsync(string sql) => Database.ExecuteAsync(Sql, sql, CancellationToken.None);
 
@@ -149,6 +157,8 @@ internal sealed class Bench : IAsyncDisposable
 
         throw new InvalidOperationException($"The archive has no '{name}'.");
     }
+
+    private BackupRepository RepositoryOver(IObjectStore store) => new(store, new RepositoryOptions { CompressionLevel = 1, Encryption = { Key = key } }, Clock);
 
     public async ValueTask DisposeAsync()
     {

@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using NLDS.BackupAgent.Kubernetes.Api;
+using NLDS.BackupAgent.Kubernetes.Rehearsal;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Testing;
 using NLDS.BackupAgent.Testing.Kubernetes;
@@ -97,6 +99,98 @@ public sealed class RbacTests
         cluster.Server.Calls.ShouldAllBe(call => call.Status != 403);
     }
 
+    [Fact]
+    public async Task The_drill_manifest_is_enough_for_a_drill()
+    {
+        await using var cluster = await DrillerAsync(Load("rbac-drill.yaml"));
+
+        await DrillAsync(cluster);
+
+        cluster.Server.Calls.ShouldAllBe(call => call.Status != 403);
+        cluster.Server.Find("namespaces", null, "nlds-dr-test").ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Whoever_only_drills_changes_nothing_that_is_there_and_gives_nobody_rights()
+    {
+        await using var cluster = await DrillerAsync(Load("rbac-drill.yaml"));
+        using var drilled = new KubernetesCluster(cluster.Options, TimeProvider.System);
+        using var api = cluster.Api();
+        var pod = (await drilled.ListPodsAsync("nlds", "app=postgres", CancellationToken.None))[0];
+        Func<Task>[] attempts =
+        [
+            () => drilled.DeleteNamespaceAsync("nlds", TimeSpan.FromSeconds(1), CancellationToken.None),
+            () => drilled.ScaleAsync("nlds", "deployments", "nlds-api", 0, CancellationToken.None),
+            () => drilled.DeletePodAsync("nlds", pod, CancellationToken.None),
+        ];
+
+        foreach (var attempt in attempts)
+        {
+            (await Should.ThrowAsync<SourceException>(attempt)).Message.ShouldContain("(403)");
+        }
+
+        var binding = JsonNode.Parse("""
+            { "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": "mine" },
+              "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin" }, "subjects": [] }
+            """)!;
+        (await Should.ThrowAsync<ApiException>(() => api.WriteAsync(
+            new Kubernetes.Api.ApiCall(HttpMethod.Post, "apis/rbac.authorization.k8s.io/v1/clusterrolebindings") { Body = binding }, CancellationToken.None))).IsForbidden.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Every_right_of_the_drill_manifest_is_needed()
+    {
+        var documents = Load("rbac-drill.yaml");
+        var role = documents.FindIndex(document => document["rules"] is not null);
+        for (var index = 0; index < documents[role]["rules"]!.AsArray().Count; index++)
+        {
+            var copies = documents.Select(document => document.DeepClone().AsObject()).ToList();
+            var rule = copies[role]["rules"]![index]!.ToJsonString();
+            copies[role]["rules"]!.AsArray().RemoveAt(index);
+            await using var cluster = await DrillerAsync(copies);
+
+            try
+            {
+                await DrillAsync(cluster);
+            }
+            catch (SourceException)
+            {
+                // Some rights are missed at once.
+            }
+
+            cluster.Server.Calls.ShouldContain(call => call.Status == 403, rule);
+        }
+    }
+
+    private static async Task<TestCluster> DrillerAsync(List<JsonObject> manifest)
+    {
+        var cluster = await TestCluster.StartAsync();
+        cluster.Server.RunsWorkloads = true;
+        cluster.Server.Change("serviceaccounts", "nlds", "default", account => account["imagePullSecrets"] = new JsonArray(new JsonObject { ["name"] = "registry-pull" }));
+        await cluster.TakeAsync();
+        cluster.Server.Seed(manifest.Where(d => d["kind"]!.GetValue<string>() is not ("Namespace" or "ServiceAccount")));
+        cluster.Server.AddUser("driller", ApiUser.ServiceAccount("nlds-drill", "nlds-drill"));
+        cluster.Connect(token: "driller");
+        return cluster;
+    }
+
+    /// <summary>All that a drill asks of the cluster.</summary>
+    private static async Task DrillAsync(TestCluster cluster)
+    {
+        const string scratch = "nlds-dr-test";
+        using var drilled = new KubernetesCluster(cluster.Options, TimeProvider.System);
+        var namespaces = new ScratchNamespaces(drilled, TimeProvider.System);
+        await namespaces.FindRemainsAsync(scratch, "nlds", CancellationToken.None);
+        await namespaces.CreateAsync(new ScratchNamespace(scratch, "nlds", "1") { StoreNetworks = ["0.0.0.0/0"], StorePorts = [443] }, CancellationToken.None);
+        await cluster.RestoreAsync(ns: scratch, rehearsal: true);
+        await drilled.WaitRolledOutAsync(scratch, "statefulsets", "postgres", TimeSpan.FromSeconds(20), CancellationToken.None);
+        await drilled.WaitRolledOutAsync(scratch, "deployments", "nlds-api", TimeSpan.FromSeconds(20), CancellationToken.None);
+        var pod = (await drilled.ListPodsAsync(scratch, "statefulsets", "postgres", CancellationToken.None))[0];
+        await drilled.ReadLogAsync(scratch, pod.Name, null, previous: true, 1, CancellationToken.None);
+        await drilled.ListEventsAsync(scratch, CancellationToken.None);
+        await namespaces.DeleteAsync(scratch, "nlds", TimeSpan.FromSeconds(10), CancellationToken.None);
+    }
+
     private static async Task<TestCluster> ClusterAsync(string manifest, ApiUser user)
     {
         var cluster = await TestCluster.StartAsync(token: "agent");
@@ -105,7 +199,7 @@ public sealed class RbacTests
         return cluster;
     }
 
-    private static List<JsonObject> Load(string manifest)
+    internal static List<JsonObject> Load(string manifest)
     {
         using var reader = new StreamReader(Path.Combine(Checkout.Root, "k8s/base", manifest));
         var yaml = new YamlStream();

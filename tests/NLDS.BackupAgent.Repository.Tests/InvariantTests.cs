@@ -42,8 +42,8 @@ public sealed class InvariantTests
             }
         }
 
-        // The look for keys, the claim, three objects, the manifest, and before and behind it two looks for whoever took this session for dead.
-        calls.ShouldBe(10);
+        // The look for keys and that for ids, the claim, three objects, the manifest, and before and behind it two looks for whoever took this session for dead.
+        calls.ShouldBe(11);
     }
 
     [Fact]

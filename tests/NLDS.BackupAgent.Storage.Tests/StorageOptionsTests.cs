@@ -49,6 +49,37 @@ public sealed class StorageOptionsTests
             .ShouldHaveSingleItem().ShouldContain(fault);
 
     [Fact]
+    public async Task A_store_that_is_only_read_changes_nothing()
+    {
+        using var folder = new TemporaryDirectory();
+        var key = new ObjectKey("a/b");
+        await using (var writing = Services(("Storage:Directory:Path", folder.Path)))
+        {
+            await writing.GetRequiredService<IObjectStore>().PutIfAbsentAsync(key, "there"u8.ToArray(), CancellationToken.None);
+        }
+
+        await using var services = Services(("Storage:Directory:Path", folder.Path), ("Storage:ReadOnly", "true"));
+        var store = services.GetRequiredService<IObjectStore>();
+        Func<Task>[] writes =
+        [
+            () => store.PutIfAbsentAsync(new ObjectKey("a/new"), default, CancellationToken.None),
+            () => store.PutIfAbsentAsync(new ObjectKey("a/new"), default, Protection.Locked, CancellationToken.None),
+            () => store.ReplaceAsync(key, default, CancellationToken.None),
+            () => store.BeginUploadAsync(new ObjectKey("a/new"), CancellationToken.None),
+            () => store.BeginUploadAsync(new ObjectKey("a/new"), Protection.Locked, CancellationToken.None),
+            () => store.DeleteAsync([key], CancellationToken.None),
+            () => store.AbortUploadAsync(new UnfinishedUpload("a/b", "1", default), CancellationToken.None),
+        ];
+
+        foreach (var write in writes)
+        {
+            (await Should.ThrowAsync<ObjectStoreException>(write)).Message.ShouldContain("Storage:ReadOnly");
+        }
+
+        (await store.HeadAsync(key, CancellationToken.None)).ShouldNotBeNull().Bytes.ShouldBe(5);
+    }
+
+    [Fact]
     public async Task The_door_gives_the_limits_that_the_settings_describe()
     {
         using var folder = new TemporaryDirectory();

@@ -42,8 +42,16 @@ public sealed class RedisServer : IAsyncDisposable
     public static async Task<RedisServer> StartInAsync(string directory, int port, params string[] arguments)
     {
         var server = new RedisServer("redis-server", directory, null, port);
-        await server.StartAgainAsync(arguments);
-        return server;
+        try
+        {
+            await server.StartAgainAsync(arguments);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>What the server says when it refuses to start on a directory.</summary>

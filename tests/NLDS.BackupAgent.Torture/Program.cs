@@ -1,16 +1,11 @@
 using NLDS.BackupAgent.Torture;
+using NLDS.BackupAgent.Torture.Postgres;
 using NLDS.BackupAgent.Torture.Redis;
-
-if (args is not ["redis", .. var words])
-{
-    await Console.Error.WriteLineAsync(TortureOptions.Usage);
-    return 2;
-}
 
 TortureOptions options;
 try
 {
-    options = TortureOptions.Parse(words);
+    options = TortureOptions.Parse(args);
 }
 catch (FormatException wrong)
 {
@@ -18,6 +13,6 @@ catch (FormatException wrong)
     return 2;
 }
 
-var report = await RedisTorture.RunAsync(options, Console.WriteLine);
+var report = await (options.Of == "postgres" ? PostgresTorture.RunAsync(options, Console.WriteLine) : RedisTorture.RunAsync(options, Console.WriteLine));
 Console.WriteLine(report);
 return report.Failure is null ? 0 : 1;

@@ -27,7 +27,7 @@ internal static class ArchiveDetails
         try
         {
             var manifest = backup.Manifest.Details.Deserialize(ArchiveJson.Default.ArchiveManifest) ?? throw new JsonException("null");
-            return manifest.BackupId == FolderOf(backup.Id) && backup.Manifest.Objects is [{ Name: ObjectName }]
+            return manifest.BackupId == FolderOf(backup.Id) && backup.Manifest.Objects is [{ Name: ObjectName }] && manifest.IsSound
                 ? manifest
                 : throw new JsonException("of another backup");
         }

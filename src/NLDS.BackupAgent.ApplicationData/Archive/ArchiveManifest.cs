@@ -36,6 +36,18 @@ internal sealed record ArchiveManifest
     /// <summary>Files of data sets that failed when a part of them was written already; nothing is restored from them.</summary>
     public required IReadOnlyList<ArchivedFile> Abandoned { get; init; }
 
+    /// <summary>Whether no two files, and no two columns of a set, have one name, and each table's set says where its rows are. What proves itself may still say anything.</summary>
+    [JsonIgnore]
+    public bool IsSound
+    {
+        get
+        {
+            List<string> names = [.. DataSets.SelectMany(set => set.Files).Concat(Abandoned).Select(file => file.Name)];
+            return names.Distinct().Count() == names.Count
+                && DataSets.All(set => set.Columns.Select(column => column.Name).Distinct().Count() == set.Columns.Count && (set.IsCache || (set.RowsName is not null && set.CountName is not null)));
+        }
+    }
+
     internal sealed record RetentionWords(int DailyRetention, int WeeklyRetention, int MonthlyRetention);
 }
 

@@ -61,6 +61,9 @@ internal sealed class CacheConnection : IAsyncDisposable
         }
     }
 
+    /// <summary>Over a connection that is there already.</summary>
+    internal static CacheConnection Over(Stream stream, string description, TimeProvider clock) => new(stream, description, clock);
+
     /// <summary>Adds a command to those that <see cref="SendAsync"/> sends together.</summary>
     public void Enqueue(ReadOnlySpan<byte> command, params ReadOnlySpan<byte[]> arguments)
     {
@@ -202,15 +205,21 @@ internal sealed class CacheConnection : IAsyncDisposable
 
     private async ValueTask<CacheReply> ReadBulkAsync(int length, CancellationToken cancellationToken)
     {
-        var bulk = length <= LargestBulkBytes ? new byte[length] : null;
+        // A length is only a claim: room is made as the bytes come.
+        var bulk = length <= LargestBulkBytes ? new byte[Math.Min(length, buffer.Length)] : null;
         for (var filled = 0; filled < length;)
         {
+            if (bulk is not null && filled == bulk.Length)
+            {
+                Array.Resize(ref bulk, Math.Min(length, 2 * bulk.Length));
+            }
+
             if (start == end)
             {
                 await FillAsync(cancellationToken);
             }
 
-            var count = Math.Min(end - start, length - filled);
+            var count = Math.Min(end - start, (bulk?.Length ?? length) - filled);
             if (bulk is not null)
             {
                 buffer.AsSpan(start, count).CopyTo(bulk.AsSpan(filled));

@@ -9,6 +9,10 @@ namespace NLDS.BackupAgent.ApplicationData.Tables;
 /// </summary>
 internal static class ArrayText
 {
+    /// <summary>PostgreSQL's own limit (MAXDIM).</summary>
+    private const int MostDimensions = 6;
+
+    /// <exception cref="InvalidDataException">It ends in the middle of an element.</exception>
     public static void WriteJson(ReadOnlySpan<byte> text, bool ofNumbers, IBufferWriter<byte> target)
     {
         Span<byte> element = text.Length <= 1024 ? stackalloc byte[1024] : new byte[text.Length];
@@ -27,15 +31,20 @@ internal static class ArrayText
                     break;
                 case (byte)'"':
                     var length = 0;
-                    for (i++; text[i] != '"'; i++)
+                    for (i++; At(text, i) != '"'; i++)
                     {
-                        element[length++] = text[i] == '\\' ? text[++i] : text[i];
+                        element[length++] = text[i] == '\\' ? At(text, ++i) : text[i];
                     }
 
                     CopyRow.WriteString(element[..length], target);
                     break;
                 default:
                     var end = text[i..].IndexOfAny((byte)',', (byte)'}');
+                    if (end < 0)
+                    {
+                        throw Unfinished();
+                    }
+
                     WriteBare(text.Slice(i, end), ofNumbers, target);
                     i += end - 1;
                     break;
@@ -44,8 +53,16 @@ internal static class ArrayText
     }
 
     /// <param name="reader">At the list's beginning; at its end afterwards.</param>
-    public static void WriteArray(ref Utf8JsonReader reader, IBufferWriter<byte> target)
+    /// <exception cref="JsonException">It is nested deeper than an array can be.</exception>
+    public static void WriteArray(ref Utf8JsonReader reader, IBufferWriter<byte> target) => WriteArray(ref reader, target, 1);
+
+    private static void WriteArray(ref Utf8JsonReader reader, IBufferWriter<byte> target, int dimension)
     {
+        if (dimension > MostDimensions)
+        {
+            throw new JsonException($"a list is nested deeper than the {MostDimensions} dimensions of an array");
+        }
+
         target.Write("{"u8);
         var isFirst = true;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
@@ -55,7 +72,7 @@ internal static class ArrayText
             switch (reader.TokenType)
             {
                 case JsonTokenType.StartArray:
-                    WriteArray(ref reader, target);
+                    WriteArray(ref reader, target, dimension + 1);
                     break;
                 case JsonTokenType.Null:
                     target.Write("NULL"u8);
@@ -71,6 +88,10 @@ internal static class ArrayText
 
         target.Write("}"u8);
     }
+
+    private static byte At(ReadOnlySpan<byte> text, int place) => place < text.Length ? text[place] : throw Unfinished();
+
+    private static InvalidDataException Unfinished() => new("the server sent an array that ends in the middle of an element");
 
     private static void WriteBare(ReadOnlySpan<byte> element, bool ofNumbers, IBufferWriter<byte> target)
     {

@@ -75,7 +75,7 @@ internal sealed class CopyRow(IReadOnlyList<ArchivedColumn> columns)
                 target.Write(text);
                 break;
             case ValueShape.Boolean:
-                target.Write(text[0] == 't' ? "true"u8 : "false"u8);
+                target.Write(text.SequenceEqual("t"u8) ? "true"u8 : text.SequenceEqual("f"u8) ? "false"u8 : throw new InvalidDataException("the server sent a boolean that is neither t nor f"));
                 break;
             case ValueShape.Json:
                 var value = text.Trim(" \t\r\n"u8);
@@ -104,13 +104,13 @@ internal sealed class CopyRow(IReadOnlyList<ArchivedColumn> columns)
     private static void WriteTimestamp(ReadOnlySpan<byte> text, IBufferWriter<byte> target)
     {
         var space = text.IndexOf((byte)' ');
-        if (space < 0)
+        const int timeBytes = 8;
+        if (space < 0 || text.Length < space + 1 + timeBytes || text.IndexOfAny(NeedsEscape) >= 0)
         {
             WriteString(text, target);
             return;
         }
 
-        const int timeBytes = 8;
         target.Write("\""u8);
         target.Write(text[..space]);
         target.Write("T"u8);
@@ -120,7 +120,7 @@ internal sealed class CopyRow(IReadOnlyList<ArchivedColumn> columns)
         {
             var digits = rest[1..].IndexOfAnyExceptInRange((byte)'0', (byte)'9') is >= 0 and var end ? end : rest.Length - 1;
             target.Write(rest[..(digits + 1)]);
-            target.Write("000000"u8[digits..]);
+            target.Write("000000"u8[Math.Min(digits, 6)..]);
             rest = rest[(digits + 1)..];
         }
 
@@ -154,6 +154,11 @@ internal sealed class CopyRow(IReadOnlyList<ArchivedColumn> columns)
         var length = 0;
         for (var i = 0; i < field.Length; i++)
         {
+            if (field[i] == '\\' && i + 1 == field.Length)
+            {
+                throw new InvalidDataException("the server sent a field that ends with a backslash");
+            }
+
             unescaped[length++] = field[i] != '\\' ? field[i] : field[++i] switch
             {
                 (byte)'b' => (byte)'\b',

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using NLDS.BackupAgent.Kubernetes.Objects;
 
 namespace NLDS.BackupAgent.Kubernetes.Api;
 
@@ -49,7 +50,7 @@ internal sealed class ApiException(int code, string reason, string message, Json
     {
         try
         {
-            if (JsonNode.Parse(body) is JsonObject status && Word(status, "kind") == "Status")
+            if (JsonNode.Parse(body, documentOptions: JsonPaths.Strict) is JsonObject status && Word(status, "kind") == "Status")
             {
                 return new ApiException(code, Word(status, "reason"), Word(status, "message"), status["details"] as JsonObject)
                 {

@@ -11,6 +11,9 @@ internal sealed record ClusterConnection
     /// <summary>The namespace that it was set up for; null when nothing says.</summary>
     public string? Namespace { get; init; }
 
+    /// <summary>It is the one that every pod is given, and <see cref="Namespace"/> the pod's own.</summary>
+    public bool IsPod { get; init; }
+
     /// <summary>Where this was read, for messages: <c>the pod's service account</c>, <c>context prod of /home/a/.kube/config</c>.</summary>
     public required string Origin { get; init; }
 

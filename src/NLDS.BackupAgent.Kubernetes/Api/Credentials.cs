@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Targets;
 
 namespace NLDS.BackupAgent.Kubernetes.Api;
 
@@ -108,7 +109,7 @@ internal sealed class ExecPlugin(ExecPlugin.Settings settings, TimeProvider cloc
 
             expires = status["expirationTimestamp"]?.GetValue<string>() is { } until ? DateTimeOffset.Parse(until, System.Globalization.CultureInfo.InvariantCulture) : DateTimeOffset.MaxValue;
         }
-        catch (Exception odd) when (odd is JsonException or InvalidOperationException or FormatException)
+        catch (Exception odd) when (odd is JsonException or InvalidOperationException or FormatException or System.Security.Cryptography.CryptographicException or ArgumentException)
         {
             throw new SourceException($"'{settings.Command}', which the kubeconfig names for a token, printed no ExecCredential. Run it by hand and look.", isPermanent: false);
         }
@@ -117,6 +118,7 @@ internal sealed class ExecPlugin(ExecPlugin.Settings settings, TimeProvider cloc
     private async Task<string> RunAsync(CancellationToken cancellationToken)
     {
         var start = new ProcessStartInfo(settings.Command) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        ChildEnvironment.WithoutSettings(start);
         foreach (var argument in settings.Arguments)
         {
             start.ArgumentList.Add(argument);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Kubernetes.Api;
 
@@ -25,7 +26,20 @@ internal static class Discovery
     private const string Aggregated =
         "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
 
+    /// <exception cref="SourceException">The server answers with something else.</exception>
     public static async Task<Discovered> ReadAsync(KubernetesApi api, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ReadAllAsync(api, cancellationToken);
+        }
+        catch (Exception odd) when (odd is KeyNotFoundException or InvalidOperationException)
+        {
+            throw new SourceException($"{api.Connection.Server} does not say what it serves as a Kubernetes API server does: {odd.Message} Check the server of {api.Connection.Origin}.", isPermanent: false, odd);
+        }
+    }
+
+    private static async Task<Discovered> ReadAllAsync(KubernetesApi api, CancellationToken cancellationToken)
     {
         var (found, silent) = (new List<ApiResource>(), new List<(string, string)>());
         foreach (var root in new[] { "api", "apis" })
@@ -60,7 +74,7 @@ internal static class Discovery
             var name = group.TryGetProperty("metadata", out var metadata) && metadata.TryGetProperty("name", out var word) ? word.GetString() ?? "" : "";
             foreach (var version in group.GetProperty("versions").EnumerateArray())
             {
-                var versionName = version.GetProperty("version").GetString()!;
+                var versionName = Word(version, "version");
                 if (version.TryGetProperty("freshness", out var freshness) && freshness.GetString() == "Stale")
                 {
                     await ReadVersionAsync(api, name, versionName, found, silent, cancellationToken);
@@ -74,8 +88,8 @@ internal static class Discovery
                         found.Add(new ApiResource(
                             name,
                             versionName,
-                            resource.GetProperty("resource").GetString()!,
-                            kind.GetProperty("kind").GetString()!,
+                            Word(resource, "resource"),
+                            Word(kind, "kind"),
                             resource.GetProperty("scope").GetString() == "Namespaced",
                             Verbs(resource))
                         {
@@ -94,7 +108,7 @@ internal static class Discovery
         {
             foreach (var version in document.GetProperty("versions").EnumerateArray())
             {
-                await ReadVersionAsync(api, "", version.GetString()!, found, silent, cancellationToken);
+                await ReadVersionAsync(api, "", Word(version), found, silent, cancellationToken);
             }
 
             return;
@@ -102,10 +116,10 @@ internal static class Discovery
 
         foreach (var group in document.GetProperty("groups").EnumerateArray())
         {
-            var preferred = group.GetProperty("preferredVersion").GetProperty("version").GetString()!;
-            foreach (var version in group.GetProperty("versions").EnumerateArray().Select(v => v.GetProperty("version").GetString()!).OrderByDescending(v => v == preferred))
+            var preferred = Word(group.GetProperty("preferredVersion"), "version");
+            foreach (var version in group.GetProperty("versions").EnumerateArray().Select(v => Word(v, "version")).OrderByDescending(v => v == preferred))
             {
-                await ReadVersionAsync(api, group.GetProperty("name").GetString()!, version, found, silent, cancellationToken);
+                await ReadVersionAsync(api, Word(group, "name"), version, found, silent, cancellationToken);
             }
         }
     }
@@ -118,11 +132,11 @@ internal static class Discovery
             using var document = await api.SendAsync(
                 new ApiCall(HttpMethod.Get, group.Length == 0 ? $"api/{version}" : $"apis/{group}/{version}") { FailsFast = true }, cancellationToken);
             var all = document.RootElement.GetProperty("resources").EnumerateArray().ToList();
-            var parts = all.Select(r => r.GetProperty("name").GetString()!).Where(n => n.EndsWith("/status", StringComparison.Ordinal)).ToHashSet();
-            found.AddRange(all.Where(r => !r.GetProperty("name").GetString()!.Contains('/', StringComparison.Ordinal)).Select(r => new ApiResource(
-                group, version, r.GetProperty("name").GetString()!, r.GetProperty("kind").GetString()!, r.GetProperty("namespaced").GetBoolean(), Verbs(r))
+            var parts = all.Select(r => Word(r, "name")).Where(n => n.EndsWith("/status", StringComparison.Ordinal)).ToHashSet();
+            found.AddRange(all.Where(r => !Word(r, "name").Contains('/', StringComparison.Ordinal)).Select(r => new ApiResource(
+                group, version, Word(r, "name"), Word(r, "kind"), r.GetProperty("namespaced").GetBoolean(), Verbs(r))
             {
-                HasStatus = parts.Contains(r.GetProperty("name").GetString() + "/status"),
+                HasStatus = parts.Contains(Word(r, "name") + "/status"),
             }));
         }
         catch (ApiException down)
@@ -131,5 +145,9 @@ internal static class Discovery
         }
     }
 
-    private static HashSet<string> Verbs(JsonElement resource) => [.. resource.GetProperty("verbs").EnumerateArray().Select(v => v.GetString()!)];
+    private static string Word(JsonElement parent, string name) => Word(parent.GetProperty(name));
+
+    private static string Word(JsonElement value) => value.GetString() ?? throw new InvalidOperationException("a word is null.");
+
+    private static HashSet<string> Verbs(JsonElement resource) => [.. resource.GetProperty("verbs").EnumerateArray().Select(v => Word(v))];
 }

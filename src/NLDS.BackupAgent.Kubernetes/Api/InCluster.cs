@@ -24,6 +24,7 @@ internal static class InCluster
         {
             Server = new Uri($"https://{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{port}"),
             Namespace = File.Exists(place) ? File.ReadAllText(place).Trim() : null,
+            IsPod = true,
             Origin = "the pod's service account",
             Credential = new TokenFile(Path.Combine(folder, "token"), clock),
             Authorities = () => ReadAuthorities(Path.Combine(folder, "ca.crt")),

@@ -11,6 +11,8 @@ namespace NLDS.BackupAgent.Kubernetes.Api;
 /// <summary>A connection as kubeconfig files describe it. Of several files, the first that says a thing counts, as for kubectl.</summary>
 internal static class Kubeconfig
 {
+    private const int DeepestNesting = 64;
+
     /// <param name="paths">Files; those that are absent are passed over, unless all are.</param>
     /// <param name="context">Its name; the current one when null.</param>
     public static ClusterConnection Read(IReadOnlyList<string> paths, string? context, TimeProvider clock)
@@ -40,11 +42,15 @@ internal static class Kubeconfig
             Origin = $"context {name} of {where}",
             IsInsecure = Text(cluster, "insecure-skip-tls-verify") == "true",
             CertificateName = Text(cluster, "tls-server-name"),
-            Proxy = Text(cluster, "proxy-url") is { Length: > 0 } proxy ? new Uri(proxy) : null,
+            Proxy = Text(cluster, "proxy-url") is { Length: > 0 } proxy ? AddressOf(proxy, clusterFile) : null,
             Authorities = Authorities(cluster, clusterFile),
             Credential = Credential(user.Item1, user.Item2, cluster, server, clock),
         };
     }
+
+    private static Uri AddressOf(string proxy, string file) => Uri.TryCreate(proxy, UriKind.Absolute, out var address)
+        ? address
+        : throw new SourceException($"The proxy-url '{proxy}' in '{file}' is not an address.", isPermanent: true);
 
     private static ICredential Credential(YamlMappingNode user, string file, YamlMappingNode cluster, string server, TimeProvider clock)
     {
@@ -151,6 +157,7 @@ internal static class Kubeconfig
     {
         try
         {
+            RequireShallow(path);
             using var reader = new StreamReader(path);
             var yaml = new YamlStream();
             yaml.Load(reader);
@@ -160,9 +167,28 @@ internal static class Kubeconfig
         {
             throw new SourceException($"'{path}' is not YAML: line {odd.Start.Line} cannot be understood.", isPermanent: true);
         }
+        catch (Exception odd) when (odd is ArgumentException or InvalidOperationException)
+        {
+            throw new SourceException($"'{path}' is not YAML: {odd.Message}", isPermanent: true);
+        }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
             throw new SourceException($"The kubeconfig '{path}' cannot be read: {unreadable.Message}", isPermanent: true, unreadable);
+        }
+    }
+
+    /// <summary>The document is built by a call for each level, so what is nested without end would end the process.</summary>
+    private static void RequireShallow(string path)
+    {
+        using var reader = new StreamReader(path);
+        var parser = new Parser(reader);
+        for (var depth = 0; parser.MoveNext();)
+        {
+            depth += parser.Current?.NestingIncrease ?? 0;
+            if (depth > DeepestNesting)
+            {
+                throw new SourceException($"'{path}' is not a kubeconfig: it is nested deeper than {DeepestNesting} levels.", isPermanent: true);
+            }
         }
     }
 
@@ -183,7 +209,9 @@ internal static class Kubeconfig
     private static string Require(YamlMappingNode map, string name, string of, string file) =>
         Text(map, name) is { Length: > 0 } text ? text : throw new SourceException($"'{file}' names no {name} for {of}.", isPermanent: true);
 
-    private static string Beside(string file, string path) => Path.GetFullPath(path, Path.GetDirectoryName(Path.GetFullPath(file))!);
+    private static string Beside(string file, string path) => path.Contains('\0', StringComparison.Ordinal)
+        ? throw new SourceException($"'{file}' names a path with a zero byte in it.", isPermanent: true)
+        : Path.GetFullPath(path, Path.GetDirectoryName(Path.GetFullPath(file))!);
 
     private static YamlNode? Child(YamlMappingNode map, string name) => map.Children.FirstOrDefault(c => c.Key is YamlScalarNode key && key.Value == name).Value;
 

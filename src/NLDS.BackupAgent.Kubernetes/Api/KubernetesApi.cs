@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Security.Authentication;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using NLDS.BackupAgent.Kubernetes.Objects;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Kubernetes.Api;
@@ -83,15 +84,11 @@ internal sealed class KubernetesApi : IDisposable
         try
         {
             await using var body = await answer.Content.ReadAsStreamAsync(cancellationToken);
-            return await JsonDocument.ParseAsync(body, cancellationToken: cancellationToken);
+            return await JsonDocument.ParseAsync(body, JsonPaths.Strict, cancellationToken);
         }
         catch (JsonException odd)
         {
             throw new SourceException($"{Where(call)} answered with what is not JSON. Is {connection.Server} a Kubernetes API server?", isPermanent: false, odd);
-        }
-        catch (Exception broken) when (broken is HttpRequestException or IOException)
-        {
-            throw Unreachable(call, broken);
         }
     }
 
@@ -102,7 +99,7 @@ internal sealed class KubernetesApi : IDisposable
         (connection.Credential as IDisposable)?.Dispose();
     }
 
-    /// <returns>An answer of success.</returns>
+    /// <returns>An answer of success, with all of its body: one that breaks off or falls silent in the middle is tried again like any other.</returns>
     private async Task<HttpResponseMessage> AnswerAsync(ApiCall call, CancellationToken cancellationToken)
     {
         await gate.WaitAsync(cancellationToken);
@@ -183,7 +180,7 @@ internal sealed class KubernetesApi : IDisposable
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, bound.Token);
         try
         {
-            return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, both.Token);
+            return await client.SendAsync(request, HttpCompletionOption.ResponseContentRead, both.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

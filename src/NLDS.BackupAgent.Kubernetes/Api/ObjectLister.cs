@@ -1,4 +1,5 @@
 using System.Text.Json;
+using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Kubernetes.Api;
 
@@ -29,6 +30,10 @@ internal sealed class ObjectLister(KubernetesApi api)
         try
         {
             return await ReadAsync(path, held, handle, cancellationToken);
+        }
+        catch (Exception odd) when (odd is KeyNotFoundException or InvalidOperationException)
+        {
+            throw new SourceException($"{api.Connection.Server} answered {path} with what is no list: {odd.Message}", isPermanent: false, odd);
         }
         finally
         {

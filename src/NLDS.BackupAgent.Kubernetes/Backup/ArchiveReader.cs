@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Kubernetes.Backup;
@@ -51,13 +52,12 @@ internal sealed class ArchiveReader(BackupRepository repository)
                         continue;
                     }
 
-                    if (entry.Length > LargestEntry || (total += entry.Length) > LargestContent)
+                    var bytes = await ReadEntryAsync(entry, cancellationToken);
+                    if ((total += bytes.Length) > LargestContent)
                     {
-                        throw Damaged(backup, $"'{path}' is larger than anything that was put there");
+                        throw Damaged(backup, $"'{path}' and what came before it are larger than anything that was put there");
                     }
 
-                    var bytes = new byte[entry.Length];
-                    await entry.DataStream.ReadExactlyAsync(bytes, cancellationToken);
                     if (isIndex)
                     {
                         index = Parse(backup, bytes);
@@ -73,10 +73,24 @@ internal sealed class ArchiveReader(BackupRepository repository)
             await source.CopyToAsync(Stream.Null, cancellationToken);
             return (index ?? throw Damaged(backup, "it has no index"), objects);
         }
-        catch (Exception damage) when (damage is InvalidDataException or EndOfStreamException or FormatException)
+        catch (Exception damage) when (damage is InvalidDataException or EndOfStreamException or FormatException or InvalidOperationException or ArgumentException or OverflowException)
         {
             throw Damaged(backup, damage.Message);
         }
+    }
+
+    /// <summary>An entry's content; room is made as it comes, whatever its header says.</summary>
+    /// <exception cref="InvalidDataException">It is larger than anything that is put there.</exception>
+    public static async Task<byte[]> ReadEntryAsync(TarEntry entry, CancellationToken cancellationToken)
+    {
+        if (entry.Length > LargestEntry)
+        {
+            throw new InvalidDataException($"'{PathOf(entry.Name)}' is larger than anything that was put there");
+        }
+
+        using var content = new MemoryStream();
+        await (entry.DataStream?.CopyToAsync(content, cancellationToken) ?? Task.CompletedTask);
+        return content.Length == entry.Length ? content.ToArray() : throw new EndOfStreamException($"'{PathOf(entry.Name)}' is cut short");
     }
 
     /// <summary>Below the archive's root folder.</summary>
@@ -86,6 +100,7 @@ internal sealed class ArchiveReader(BackupRepository repository)
     {
         try
         {
+            JsonLists.RequireNoNulls(bytes);
             return JsonSerializer.Deserialize(bytes, BackupJson.Default.BackupIndex);
         }
         catch (JsonException)

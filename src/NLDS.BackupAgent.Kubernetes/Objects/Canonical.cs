@@ -26,7 +26,7 @@ internal static class Canonical
             foreach (var field in value.EnumerateObject().Where(f => f.Name is not ("status" or "kind" or "apiVersion")).OrderBy(f => f.Name, StringComparer.Ordinal))
             {
                 writer.WritePropertyName(field.Name);
-                if (field.NameEquals("metadata"))
+                if (field.NameEquals("metadata") && field.Value.ValueKind == JsonValueKind.Object)
                 {
                     WriteMetadata(writer, field.Value);
                 }

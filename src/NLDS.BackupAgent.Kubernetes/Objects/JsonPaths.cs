@@ -6,6 +6,9 @@ namespace NLDS.BackupAgent.Kubernetes.Objects;
 /// <summary>Steps through objects of which little is known: what is not there, or of another kind, is null.</summary>
 internal static class JsonPaths
 {
+    /// <summary>A member that is there twice is no JSON of any server's; the library would fail at it later, wherever the object is first looked into.</summary>
+    public static JsonDocumentOptions Strict { get; } = new() { AllowDuplicateProperties = false };
+
     public static JsonNode? At(this JsonNode? value, params ReadOnlySpan<string> path)
     {
         foreach (var name in path)

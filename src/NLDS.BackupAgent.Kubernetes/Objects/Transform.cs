@@ -79,7 +79,7 @@ internal sealed record Transform(string From, string To, bool KeepsVolumes)
             case Kinds.Namespaces:
                 value.Remove("spec");
                 value["metadata"].At("labels").Drop("kubernetes.io/metadata.name");
-                value["metadata"]!.AsObject().DropEmpty("labels");
+                (value["metadata"] as JsonObject)?.DropEmpty("labels");
                 break;
         }
 
@@ -93,7 +93,11 @@ internal sealed record Transform(string From, string To, bool KeepsVolumes)
 
     private void CleanMetadata(ApiResource resource, JsonObject value, JsonObject? declared)
     {
-        var metadata = value["metadata"]!.AsObject();
+        if (value["metadata"] is not JsonObject metadata)
+        {
+            return;
+        }
+
         metadata.Drop(ServerMetadata);
         if (metadata["annotations"] is JsonObject annotations)
         {
@@ -306,7 +310,7 @@ internal sealed record Transform(string From, string To, bool KeepsVolumes)
     {
         try
         {
-            return JsonNode.Parse(json) as JsonObject;
+            return JsonNode.Parse(json, documentOptions: JsonPaths.Strict) as JsonObject;
         }
         catch (System.Text.Json.JsonException)
         {

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using NLDS.BackupAgent.Kubernetes.Api;
 using NLDS.BackupAgent.Kubernetes.Backup;
 using NLDS.BackupAgent.Kubernetes.Objects;
+using NLDS.BackupAgent.Kubernetes.Rehearsal;
 using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Kubernetes.Restore;
@@ -19,18 +20,29 @@ internal sealed class Preparation(BackupIndex index, string to, string backupId,
 
     public IReadOnlyList<string> Notes => notes;
 
+    /// <summary>Into a scratch namespace, which is there and holds what is made.</summary>
+    public bool IsRehearsal { get; init; }
+
     public IReadOnlyList<RestoreItem> Run(IReadOnlyDictionary<string, byte[]> objects)
     {
         var kinds = index.Kinds.Select(k => new ApiResource(k.Group, k.Version, k.Plural, k.Kind, k.IsNamespaced, new HashSet<string>()) { HasStatus = k.HasStatus })
             .Append(new ApiResource("", "v1", Kinds.Namespaces, "Namespace", false, new HashSet<string>()) { HasStatus = true })
             .DistinctBy(k => k.Name)
             .ToDictionary(k => k.Name);
+        var agents = new AgentContainers(IsRehearsal ? index.Objects.Select(o => Parse(objects[o.Path]) is { } raw ? Templates.Of(o.Kind, raw) : null).OfType<JsonObject>() : []);
+        List<(string Reason, string Object)> leftOut = [];
         var volumes = index.Objects.Where(o => o.Kind == Kinds.Volumes).Select(o => o.Name).ToHashSet();
         foreach (var entry in index.Objects)
         {
             if (!kinds.TryGetValue(entry.Kind, out var resource) || Parse(objects[entry.Path]) is not { } raw)
             {
                 throw new NotRestorableException($"The backup's index does not go with '{entry.Path}'.");
+            }
+
+            if (IsRehearsal && RefuseRehearsal(resource, raw, agents) is { } reason)
+            {
+                leftOut.Add((reason, $"{resource.Name}/{entry.Name}"));
+                continue;
             }
 
             if (Refuse(resource, raw) is { } why)
@@ -40,12 +52,18 @@ internal sealed class Preparation(BackupIndex index, string to, string backupId,
             }
 
             var transform = new Transform(index.Namespace, to, KeepsVolumes(raw, resource, volumes));
-            var desired = transform.Apply(resource, raw, notes.Add);
+            var desired = transform.Apply(resource, raw, IsRehearsal ? null : notes.Add);
+            if (IsRehearsal)
+            {
+                RehearsalRules.Apply(resource, desired, agents);
+                ServiceNames.Move(desired, index.Namespace, to);
+            }
+
             Mark(desired);
             items.Add(new RestoreItem(resource, resource.IsNamespaced ? to : null, desired.Name(), desired));
         }
 
-        if (!items.Any(i => i.Resource.Name == Kinds.Namespaces))
+        if (!IsRehearsal && !items.Any(i => i.Resource.Name == Kinds.Namespaces))
         {
             // Whoever took the backup might not read the namespace itself; a plain one does.
             var plain = new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = to } };
@@ -53,8 +71,12 @@ internal sealed class Preparation(BackupIndex index, string to, string backupId,
             items.Add(new RestoreItem(kinds[Kinds.Namespaces], null, to, plain));
         }
 
+        notes.AddRange(leftOut.GroupBy(left => left.Reason).Select(left => $"Left out, because {left.Key}: {string.Join(", ", left.Select(one => one.Object))}."));
         return [.. items.OrderBy(i => i.Place).ThenBy(i => i.Resource.Name, StringComparer.Ordinal).ThenBy(i => i.Name, StringComparer.Ordinal)];
     }
+
+    private static string? RefuseRehearsal(ApiResource resource, JsonObject raw, AgentContainers agents) =>
+        RehearsalRules.Refuse(resource, raw) ?? (Templates.Of(resource.Name, raw) is { } pod && agents.IsOnlyAgent(pod) ? "an agent would write into the original's archive" : null);
 
     private bool IsElsewhere => index.Namespace != to;
 
@@ -88,7 +110,7 @@ internal sealed class Preparation(BackupIndex index, string to, string backupId,
 
     /// <summary>Only a claim whose volume certainly comes with it, or waits for it, may ask for that volume: any other would wait for ever.</summary>
     private bool KeepsVolumes(JsonObject raw, ApiResource resource, HashSet<string> volumes) =>
-        resource.Name == Kinds.Claims && raw.Text("spec", "volumeName") is { } volume && (IsElsewhere ? volumes.Contains(volume) && !hasVolume(volume) : volumes.Contains(volume) || hasVolume(volume));
+        resource.Name == Kinds.Claims && raw.Text("spec", "volumeName") is { } volume && !IsRehearsal && (IsElsewhere ? volumes.Contains(volume) && !hasVolume(volume) : volumes.Contains(volume) || hasVolume(volume));
 
     private void Mark(JsonObject value)
     {
@@ -108,7 +130,7 @@ internal sealed class Preparation(BackupIndex index, string to, string backupId,
     {
         try
         {
-            return JsonNode.Parse(bytes) as JsonObject;
+            return JsonNode.Parse(bytes, documentOptions: JsonPaths.Strict) as JsonObject;
         }
         catch (JsonException)
         {

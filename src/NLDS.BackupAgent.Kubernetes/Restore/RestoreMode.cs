@@ -26,6 +26,9 @@ internal static class RestoreOptionNames
     public const string Only = "only";
     public const string Except = "except";
 
+    /// <summary>Not for the command line: what is made is to be seen nowhere but in the namespace itself, which must be there.</summary>
+    public const string Rehearsal = "rehearsal";
+
     public static RestoreMode ParseMode(string? word) => word switch
     {
         null or "create" => RestoreMode.Create,

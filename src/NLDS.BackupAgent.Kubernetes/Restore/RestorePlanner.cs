@@ -33,7 +33,13 @@ internal sealed class RestorePlanner(KubernetesOptions options, BackupRepository
         using var api = new KubernetesApi(ClusterConnections.Find(options, clock), clock);
         try
         {
-            var preparation = await PrepareAsync(api, index, objects, to, backup, cancellationToken);
+            var isRehearsal = request.Options.ContainsKey(RestoreOptionNames.Rehearsal);
+            if (isRehearsal && to == index.Namespace)
+            {
+                throw new UsageException($"A drill of '{to}' cannot be held in '{to}'. Set Drill:Kubernetes:Namespace to another name.");
+            }
+
+            var preparation = await PrepareAsync(api, index, objects, to, backup, isRehearsal, cancellationToken);
             var items = choice.Of(preparation.Items);
             var steps = mode == RestoreMode.Plan ? await TryAsync(api, items, to, cancellationToken) : Describe(items, mode, to);
             var missing = backup.Sealed.Omissions;
@@ -69,11 +75,11 @@ internal sealed class RestorePlanner(KubernetesOptions options, BackupRepository
     }
 
     private static async Task<(IReadOnlyList<RestoreItem> Items, IReadOnlyList<string> Notes)> PrepareAsync(
-        KubernetesApi api, BackupIndex index, IReadOnlyDictionary<string, byte[]> objects, string to, NamespaceBackup backup, CancellationToken cancellationToken)
+        KubernetesApi api, BackupIndex index, IReadOnlyDictionary<string, byte[]> objects, string to, NamespaceBackup backup, bool isRehearsal, CancellationToken cancellationToken)
     {
         var volumes = new HashSet<string>();
         var named = index.Objects.Where(o => o.Kind == Kinds.Volumes).Select(o => o.Name)
-            .Concat(index.Objects.Where(o => o.Kind == Kinds.Claims).Select(o => JsonNode.Parse(objects[o.Path]).Text("spec", "volumeName")).OfType<string>());
+            .Concat(index.Objects.Where(o => o.Kind == Kinds.Claims).Select(o => JsonNode.Parse(objects[o.Path], documentOptions: JsonPaths.Strict).Text("spec", "volumeName")).OfType<string>());
         foreach (var name in named.Distinct())
         {
             if (await FindAsync(api, $"api/v1/persistentvolumes/{Uri.EscapeDataString(name)}", cancellationToken) is not null)
@@ -83,7 +89,7 @@ internal sealed class RestorePlanner(KubernetesOptions options, BackupRepository
         }
 
         var hasSource = index.Namespace != to && await FindAsync(api, $"api/v1/namespaces/{index.Namespace}", cancellationToken) is not null;
-        var preparation = new Preparation(index, to, backup.Sealed.Id.ToString(), volumes.Contains, hasSource);
+        var preparation = new Preparation(index, to, backup.Sealed.Id.ToString(), volumes.Contains, hasSource) { IsRehearsal = isRehearsal };
         return (preparation.Run(objects), preparation.Notes);
     }
 

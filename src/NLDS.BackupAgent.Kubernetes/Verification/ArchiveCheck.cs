@@ -5,6 +5,7 @@ using System.IO.Pipelines;
 using System.Security.Cryptography;
 using System.Text.Json;
 using NLDS.BackupAgent.Kubernetes.Backup;
+using NLDS.BackupAgent.Kubernetes.Objects;
 using NLDS.BackupAgent.Repository.Backups;
 using NLDS.BackupAgent.Repository.Verification;
 
@@ -68,7 +69,7 @@ internal sealed class ArchiveCheck : IBackupCheck
             {
                 await CheckAsync(pipe.Reader.AsStream());
             }
-            catch (Exception damage) when (damage is EndOfStreamException or FormatException or IOException)
+            catch (Exception damage) when (damage is EndOfStreamException or FormatException or IOException or InvalidOperationException or ArgumentException or OverflowException)
             {
                 throw new InvalidDataException($"it is not a whole tar archive: {damage.Message}", damage);
             }
@@ -92,12 +93,7 @@ internal sealed class ArchiveCheck : IBackupCheck
                         throw new InvalidDataException($"it has the entry '{entry.Name}', which was not put there");
                     }
 
-                    var bytes = new byte[entry.Length];
-                    if (entry.DataStream is not null)
-                    {
-                        await entry.DataStream.ReadExactlyAsync(bytes);
-                    }
-
+                    var bytes = await ArchiveReader.ReadEntryAsync(entry, CancellationToken.None);
                     if (path == ArchiveWriter.IndexName)
                     {
                         index = ArchiveReader.TryParse(bytes) ?? throw new InvalidDataException("its index cannot be read");
@@ -120,7 +116,7 @@ internal sealed class ArchiveCheck : IBackupCheck
         {
             try
             {
-                using var document = JsonDocument.Parse(bytes);
+                using var document = JsonDocument.Parse(bytes, JsonPaths.Strict);
                 var name = document.RootElement.GetProperty("metadata").GetProperty("name").GetString();
                 if (Path.GetFileNameWithoutExtension(path) != name || document.RootElement.GetProperty("kind").GetString() is null)
                 {

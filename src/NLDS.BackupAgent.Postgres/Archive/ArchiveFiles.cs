@@ -7,11 +7,16 @@ namespace NLDS.BackupAgent.Postgres.Archive;
 /// <param name="tablespaceOid">The tablespace whose archive this is, or null for the data directory.</param>
 internal sealed class ArchiveFiles(FileDigest digest, string? tablespaceOid) : ITarVisitor
 {
+    public const string Suffix = ".tar";
+
+    /// <summary>The archive that is not of a tablespace.</summary>
+    public const string DataDirectory = "base" + Suffix;
+
     private TarEntry entry;
     private uint crc;
 
     /// <summary>The tablespace of an archive's name: 16385 of <c>16385.tar</c>, null of <c>base.tar</c>.</summary>
-    public static string? TablespaceOf(string archive) => archive == "base.tar" ? null : archive.Split('.')[0];
+    public static string? TablespaceOf(string archive) => archive == DataDirectory ? null : archive.Split('.')[0];
 
     /// <summary>The name in the server's manifest of a file in an archive.</summary>
     public static string ManifestName(string? tablespaceOid, string name) => tablespaceOid is null ? name : $"pg_tblspc/{tablespaceOid}/{name}";

@@ -10,9 +10,10 @@ namespace NLDS.BackupAgent.Postgres.Archive;
 /// <summary>
 /// Reads the server's <c>backup_manifest</c> (manual, chapter "Backup Manifest Format") as it passes, in constant memory, and digests the files that it lists.
 /// </summary>
-internal sealed class ServerManifest : IContentCheck, IDisposable
+/// <param name="listed">Told the name of each file, as it passes.</param>
+internal sealed class ServerManifest(Action<string>? listed = null) : IContentCheck, IDisposable
 {
-    /// <summary>The longest single file entry: a path of PostgreSQL's MAXPGPATH in hexadecimal and its fixed fields.</summary>
+    /// <summary>The longest single file entry, which has a line of its own: a path of PostgreSQL's MAXPGPATH in hexadecimal and its fixed fields.</summary>
     private const int MaximumPending = 64 << 10;
 
     private readonly FileDigest digest = new();
@@ -64,6 +65,10 @@ internal sealed class ServerManifest : IContentCheck, IDisposable
             }
 
             lastLine.AddRange(line);
+            if (lastLine.Count > MaximumPending)
+            {
+                throw new InvalidDataException("the backup manifest has a line that is far too long");
+            }
         }
     }
 
@@ -152,6 +157,8 @@ internal sealed class ServerManifest : IContentCheck, IDisposable
         {
             throw new InvalidDataException($"the backup manifest has an entry for '{path}' without a size or a CRC32C checksum");
         }
+
+        listed?.Invoke(path);
 
         // The server prints the four bytes as they lie in its memory, little-endian.
         digest.Add(

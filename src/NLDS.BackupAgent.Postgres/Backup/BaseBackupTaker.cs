@@ -16,8 +16,8 @@ namespace NLDS.BackupAgent.Postgres.Backup;
 /// passes, and the backup is sealed only when the WAL that makes it consistent is durable too.
 /// </summary>
 internal sealed partial class BaseBackupTaker(
-    PostgresOptions options, BackupRepository repository, PostgresCatalog catalog, PostgresSql sql, WalCoverage coverage, LineageGuard guard, TimeProvider clock,
-    ILogger<BaseBackupTaker> logger)
+    PostgresOptions options, BackupRepository repository, PostgresCatalog catalog, PostgresSql sql, WalCoverage coverage, LineageGuard guard, IncrementalParents parents,
+    TimeProvider clock, ILogger<BaseBackupTaker> logger)
 {
     /// <summary>Restores the server's archives by their own names.</summary>
     public const string ServerManifestName = "backup_manifest";
@@ -39,18 +39,11 @@ internal sealed partial class BaseBackupTaker(
             // The log first: what the server writes during the backup must be held by the slot before the backup begins.
             await using var log = await coverage.EnsureTailedAsync(cancellationToken);
             var settings = await RecoverySettings.ReadAsync(connection, cancellationToken);
+            var choice = await parents.ChooseAsync(connection, lineage, cancellationToken);
             await using var session = await repository.BeginBackupAsync(PostgresCatalog.Layout, log.Writer, cancellationToken);
-            LogBegun(session.Id);
-            var copy = new Copy(session, progress);
-            var stream = await connection.BaseBackupAsync(
-                new BaseBackupOptions
-                {
-                    Label = $"nlds {session.Id}",
-                    FastCheckpoint = options.FullBackup.FastCheckpoint,
-                    MaxRateKb = options.FullBackup.MaxRateKb,
-                    ManifestChecksums = "CRC32C",
-                },
-                cancellationToken);
+            var (stream, parent) = await StartAsync(connection, session.Id, choice, cancellationToken);
+            session.Parent = parent?.Sealed.Id;
+            var copy = new Copy(session, progress, parent is null ? null : choice.BlockBytes);
             var startedAt = log.ServerTime ?? new DateTimeOffset(await sql.ScalarAsync<DateTime>("SELECT clock_timestamp()", cancellationToken), TimeSpan.Zero);
             await using (copy)
             {
@@ -70,7 +63,10 @@ internal sealed partial class BaseBackupTaker(
                     Files = copy.Files,
                     Tablespaces = [.. stream.Tablespaces.Where(t => t.Oid is not null).Select(t => new BaseBackupDetails.Tablespace(t.Oid!, t.Location!))],
                     Settings = settings,
+                    Incremental = parent is null ? null : new BaseBackupDetails.IncrementalPart(parent.Details.StartLsn, choice.BlockBytes, copy.RestoredBytes),
                 };
+                session.WholeBytes = parent is null ? null : copy.RestoredBytes.Values.Sum();
+                await RequireParentAsync(parent, cancellationToken);
                 var backup = await session.SealAsync(
                     JsonSerializer.SerializeToElement(details, PostgresJson.Default.BaseBackupDetails), cancellationToken);
                 LogSealed(backup.Id, backup.ContentBytes, backup.StoredBytes, end.EndLsn);
@@ -95,9 +91,66 @@ internal sealed partial class BaseBackupTaker(
         }
     }
 
-    /// <summary>The server's stream on its way into the session.</summary>
-    private sealed class Copy(BackupSession session, IProgress<TransferProgress> progress) : IAsyncDisposable
+    /// <summary>
+    /// An incremental backup where one is wanted and the server takes one, a full one otherwise: no reason not to build upon an older one is a reason to have none.
+    /// </summary>
+    private async Task<(BaseBackupStream Stream, BaseBackup? Parent)> StartAsync(
+        ReplicationConnection connection, BackupId id, ParentChoice choice, CancellationToken cancellationToken)
     {
+        var wanted = new BaseBackupOptions
+        {
+            Label = $"nlds {id}",
+            FastCheckpoint = options.FullBackup.FastCheckpoint,
+            MaxRateKb = options.FullBackup.MaxRateKb,
+            ManifestChecksums = "CRC32C",
+        };
+        var whyFull = choice.WhyFull;
+        if (choice.Parent is { } parent)
+        {
+            try
+            {
+                await using var manifest = repository.OpenRead(parent.Sealed.Manifest.Objects.Single(o => o.Name == ServerManifestName), ContentProof.StoredAndContent);
+                await connection.UploadManifestAsync(manifest, cancellationToken);
+                var stream = await connection.BaseBackupAsync(wanted with { Incremental = true }, cancellationToken);
+                LogIncrementalBegun(id, parent.Sealed.Id);
+                return (stream, parent);
+            }
+            catch (PostgresServerException refused) when (!refused.EndsConnection)
+            {
+                whyFull = $"the server refused one upon {parent.Sealed.Id}: {refused.Message}";
+            }
+            catch (Exception damage) when (damage is NotRestorableException or InvalidDataException)
+            {
+                whyFull = damage.Message;
+            }
+        }
+
+        if (whyFull is not null)
+        {
+            LogFull(id, whyFull);
+        }
+
+        var full = await connection.BaseBackupAsync(wanted, cancellationToken);
+        LogBegun(id);
+        return (full, null);
+    }
+
+    /// <summary>Retention keeps what the newest backup is; but whoever has removed it by hand meanwhile has made this one worthless.</summary>
+    private async Task RequireParentAsync(BaseBackup? parent, CancellationToken cancellationToken)
+    {
+        if (parent is not null && !await repository.ExistsAsync(PostgresCatalog.Layout, parent.Sealed.Id, cancellationToken))
+        {
+            throw new SourceException(
+                $"The backup was discarded: backup {parent.Sealed.Id}, which it builds upon, was removed while it was taken. The next one will be a full one.", isPermanent: false);
+        }
+    }
+
+    /// <summary>The server's stream on its way into the session.</summary>
+    /// <param name="blockBytes">The server's block_size where its files come in blocks; null for a full backup.</param>
+    private sealed class Copy(BackupSession session, IProgress<TransferProgress> progress, int? blockBytes) : IAsyncDisposable
+    {
+        private readonly Dictionary<string, long> restored = [];
+        private (string Name, WholeSize Size)? measured;
         private readonly FileDigest sent = new();
         private readonly ServerManifest manifest = new();
         private ContentWriter? writer;
@@ -106,6 +159,9 @@ internal sealed partial class BaseBackupTaker(
         private long bytes;
 
         public long Files => sent.Files;
+
+        /// <summary>By archive of an incremental backup, what its files take when they are restored.</summary>
+        public IReadOnlyDictionary<string, long> RestoredBytes => restored;
 
         public async Task<BaseBackupEvent> RunAsync(BaseBackupStream stream, CancellationToken cancellationToken)
         {
@@ -118,7 +174,7 @@ internal sealed partial class BaseBackupTaker(
                     case BaseBackupEventKind.ArchiveStart:
                         await EndObjectAsync(cancellationToken);
                         writer = session.BeginObject(received.ArchiveName!);
-                        tar = new TarScanner(new ArchiveFiles(sent, ArchiveFiles.TablespaceOf(received.ArchiveName!)));
+                        tar = new TarScanner(Visitor(received.ArchiveName!));
                         break;
                     case BaseBackupEventKind.ManifestStart:
                         await EndObjectAsync(cancellationToken);
@@ -169,10 +225,29 @@ internal sealed partial class BaseBackupTaker(
 
         private const long ReportEvery = 16 << 20;
 
+        private ITarVisitor Visitor(string archive)
+        {
+            var oid = ArchiveFiles.TablespaceOf(archive);
+            var files = new ArchiveFiles(sent, oid);
+            if (blockBytes is not { } block)
+            {
+                return files;
+            }
+
+            measured = (archive, new WholeSize(files, oid, block));
+            return measured.Value.Size;
+        }
+
         private async Task EndObjectAsync(CancellationToken cancellationToken)
         {
             tar?.RequireComplete();
             tar = null;
+            if (measured is var (name, size))
+            {
+                restored[name] = size.Bytes;
+                measured = null;
+            }
+
             if (writer is not null)
             {
                 await session.SealObjectAsync(writer, cancellationToken);
@@ -194,6 +269,12 @@ internal sealed partial class BaseBackupTaker(
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Base backup {Id} has begun.")]
     private partial void LogBegun(BackupId id);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Base backup {Id} has begun; it holds what changed since {Parent}.")]
+    private partial void LogIncrementalBegun(BackupId id, BackupId parent);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Base backup {Id} is a full one: {Why}")]
+    private partial void LogFull(BackupId id, string why);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Base backup {Id} is sealed: {ContentBytes} bytes, stored in {StoredBytes}; consistent from {End} on.")]
     private partial void LogSealed(BackupId id, long contentBytes, long storedBytes, Lsn end);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Protocol;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
@@ -11,7 +12,7 @@ namespace NLDS.BackupAgent.Postgres.Checks;
 internal sealed class PostgresChecks(PostgresOptions options, PostgresCatalog catalog, PostgresSql sql, TimeProvider clock)
 {
     private static readonly string[] Settings =
-        ["wal_level", "max_wal_senders", "max_replication_slots", "max_slot_wal_keep_size", "fsync", "full_page_writes", "synchronous_standby_names", "data_checksums"];
+        ["wal_level", "max_wal_senders", "max_replication_slots", "max_slot_wal_keep_size", "fsync", "full_page_writes", "synchronous_standby_names", "data_checksums", "server_version_num", "summarize_wal"];
 
     public async IAsyncEnumerable<CheckFinding> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -27,6 +28,11 @@ internal sealed class PostgresChecks(PostgresOptions options, PostgresCatalog ca
         if (found is null)
         {
             yield break;
+        }
+
+        if (options.FullBackup.FullEvery > 1)
+        {
+            yield return JudgeIncremental(found);
         }
 
         foreach (var finding in Judge(found))
@@ -84,6 +90,12 @@ internal sealed class PostgresChecks(PostgresOptions options, PostgresCatalog ca
             return new CheckFinding("cluster", CheckVerdict.Fault, failure.Message);
         }
     }
+
+    /// <summary>Versions before 17 do not know the setting.</summary>
+    private CheckFinding JudgeIncremental(IReadOnlyDictionary<string, string> found) =>
+        IncrementalParents.WhyUnable(Number(found["server_version_num"]) / 10_000, found.GetValueOrDefault("summarize_wal", "off")) is { } why
+            ? new CheckFinding("incremental backups", CheckVerdict.Warning, $"Postgres:FullBackup:FullEvery is {options.FullBackup.FullEvery}, but every backup will be a full one: {why}.")
+            : new CheckFinding("incremental backups", CheckVerdict.Good, $"one backup of {options.FullBackup.FullEvery} is a full one");
 
     private IEnumerable<CheckFinding> Judge(IReadOnlyDictionary<string, string> found)
     {

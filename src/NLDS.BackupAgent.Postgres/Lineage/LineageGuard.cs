@@ -34,7 +34,7 @@ internal sealed partial class LineageGuard(
             throw NotAdopted(restored, right);
         }
 
-        if (server.IsStandby)
+        if (server.Identity.IsStandby)
         {
             throw new SourceException($"The restored server is still recovering, up to {server.Identity.Position} so far. Waiting until it has its own timeline.", isPermanent: false);
         }
@@ -122,7 +122,7 @@ internal sealed partial class LineageGuard(
         }
 
         var fork = await FindForkAsync(server.History, newest, archive, inventory, adoptions, cancellationToken);
-        if (server.IsStandby && fork is { } ahead && position <= ahead.At)
+        if (server.Identity.IsStandby && fork is { } ahead && position <= ahead.At)
         {
             throw new SourceException(
                 $"The standby has WAL of timeline {server.History.Timeline} up to {position}; the cluster has gone on to timeline {newest} at {ahead.At}. Waiting for it to follow.",

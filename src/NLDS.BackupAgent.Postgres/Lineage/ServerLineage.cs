@@ -8,19 +8,15 @@ namespace NLDS.BackupAgent.Postgres.Lineage;
 /// <param name="Identity">Who it is and where it stood when it was asked.</param>
 /// <param name="History">Its timeline and the ancestors.</param>
 /// <param name="Files">The history files: its own first, then every ancestor's, because a hole in the chain would silently cap what "latest" means in a restore.</param>
-/// <param name="IsStandby">It replays what another one writes, or still recovers.</param>
 /// <param name="Restored">The restore that it came out of, or null.</param>
-internal sealed record ServerLineage(SystemIdentity Identity, TimelineHistory History, IReadOnlyList<HistoryFile> Files, bool IsStandby, RestoreId? Restored)
+internal sealed record ServerLineage(SystemIdentity Identity, TimelineHistory History, IReadOnlyList<HistoryFile> Files, RestoreId? Restored)
 {
     public static async Task<ServerLineage> ReadAsync(ReplicationConnection connection, SystemIdentity identity, CancellationToken cancellationToken)
     {
         var restored = await RestoreId.ReadAsync(connection, cancellationToken);
         var files = await FetchHistoriesAsync(connection, identity.Timeline, cancellationToken);
         var history = files.Count > 0 ? Parse(identity.Timeline, files[0]) : TimelineHistory.WithoutAncestors(identity.Timeline);
-
-        // The server says so by itself, at the start of a connection (manual, 55.2.7).
-        var isStandby = connection.Parameters.GetValueOrDefault("in_hot_standby") == "on";
-        return new ServerLineage(identity, history, files, isStandby, restored);
+        return new ServerLineage(identity, history, files, restored);
     }
 
     private static async Task<IReadOnlyList<HistoryFile>> FetchHistoriesAsync(
@@ -31,14 +27,27 @@ internal sealed record ServerLineage(SystemIdentity Identity, TimelineHistory Hi
             return [];
         }
 
-        var newest = await connection.TimelineHistoryAsync(timeline, cancellationToken);
-        List<HistoryFile> files = [newest];
-        foreach (var ancestor in Parse(timeline, newest).Ancestors.Where(a => a.Timeline > 1))
+        List<HistoryFile> files = [await connection.TimelineHistoryAsync(timeline, cancellationToken)];
+        while (TimelineHistory.ParentOf(timeline, files[^1].Content) is var (parent, copied))
         {
-            files.Add(await connection.TimelineHistoryAsync(ancestor.Timeline, cancellationToken));
+            files.Add(await FetchOrCutOutAsync(connection, parent, copied, cancellationToken));
+            timeline = parent;
         }
 
         return files;
+    }
+
+    /// <summary>A standby that pg_basebackup made has the newest history file and those that came later, and none from before. Its child's file holds it whole.</summary>
+    private static async Task<HistoryFile> FetchOrCutOutAsync(ReplicationConnection connection, uint timeline, byte[] copied, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await connection.TimelineHistoryAsync(timeline, cancellationToken);
+        }
+        catch (PostgresServerException absent) when (absent.SqlState == SqlStates.UndefinedFile)
+        {
+            return new HistoryFile(TimelineHistory.FileName(timeline), copied);
+        }
     }
 
     private static TimelineHistory Parse(uint timeline, HistoryFile file) => TimelineHistory.Parse(timeline, Encoding.UTF8.GetString(file.Content));

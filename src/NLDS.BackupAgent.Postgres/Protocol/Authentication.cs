@@ -39,7 +39,7 @@ internal sealed class Authentication(ConnectionSettings settings, Transport tran
                 return;
 
             case 5: // MD5, with a salt of four bytes
-                await SendPasswordAsync(Md5(request.Span[4..8]), cancellationToken);
+                await SendPasswordAsync(Md5(new BodyReader(request.Span[4..]).Take(4)), cancellationToken);
                 return;
 
             case 10: // SASL: a list of mechanisms

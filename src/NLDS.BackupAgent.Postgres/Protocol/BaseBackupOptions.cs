@@ -21,6 +21,9 @@ internal sealed record BaseBackupOptions
     /// <summary>Let the server check the checksum of every page, where the cluster has them.</summary>
     public bool VerifyChecksums { get; init; } = true;
 
+    /// <summary>Only what changed since the backup whose manifest was uploaded on this connection; PostgreSQL 17 and later.</summary>
+    public bool Incremental { get; init; }
+
     /// <summary>The command in the grammar of the server's version.</summary>
     public string ToCommand(int serverMajorVersion) => serverMajorVersion >= 15 ? Modern() : Legacy();
 
@@ -45,6 +48,11 @@ internal sealed record BaseBackupOptions
         if (MaxRateKb is { } rate)
         {
             options.Add($"MAX_RATE {rate}");
+        }
+
+        if (Incremental)
+        {
+            options.Add("INCREMENTAL");
         }
 
         return $"BASE_BACKUP ({string.Join(", ", options)})";

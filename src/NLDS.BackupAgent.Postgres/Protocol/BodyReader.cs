@@ -18,6 +18,9 @@ internal ref struct BodyReader(ReadOnlySpan<byte> body)
 
     public int Int32() => BinaryPrimitives.ReadInt32BigEndian(Take(4));
 
+    /// <summary>How many of something follow.</summary>
+    public int Count() => Int16() is >= 0 and var count ? count : throw new ProtocolException("The server sent a message with a negative number of fields.");
+
     public long Int64() => BinaryPrimitives.ReadInt64BigEndian(Take(8));
 
     public string CString()

@@ -35,6 +35,9 @@ internal sealed record ConnectionSettings
     /// <summary>For everything up to the first ReadyForQuery: name lookup, TCP, TLS and authentication.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(15);
 
+    /// <summary>How long the server may say nothing while it owes an answer that it has at once. A stopped process and a hung machine behind a gateway say nothing for ever.</summary>
+    public TimeSpan AnswerTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>Told every NOTICE and WARNING of the server, from within a read; it must not block.</summary>
     public Action<PostgresNotice>? OnNotice { get; init; }
 

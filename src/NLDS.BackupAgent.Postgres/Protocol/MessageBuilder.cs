@@ -29,6 +29,9 @@ internal sealed class MessageBuilder
 
     public static ReadOnlyMemory<byte> CopyDone() => new MessageBuilder('c').Build();
 
+    /// <summary>Ends a copy to the server that did not work out; it answers with an error.</summary>
+    public static ReadOnlyMemory<byte> CopyFail(string reason) => new MessageBuilder('f').CString(reason).Build();
+
     public MessageBuilder Byte(byte value)
     {
         bytes.Write([value]);

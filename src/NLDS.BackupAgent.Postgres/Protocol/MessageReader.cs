@@ -78,14 +78,15 @@ internal sealed class MessageReader(Stream stream)
     {
         var available = end - start;
         var wanted = available < HeaderBytes ? HeaderBytes : PendingBytes();
-        if (wanted > buffer.Length)
+        if (wanted > buffer.Length && available == buffer.Length)
         {
-            MakeRoom(wanted);
+            // A length is only a claim: the buffer grows with what has come, not with what was announced.
+            MakeRoom((int)Math.Min(wanted, 2L * buffer.Length));
             return;
         }
 
         // A read into the last corner of the buffer would be a system call for a few bytes; moving costs less than one message.
-        if (buffer.Length - end < Math.Max(wanted - available, buffer.Length / 4))
+        if (start > 0 && buffer.Length - end < Math.Max(wanted - available, buffer.Length / 4))
         {
             buffer.AsSpan(start, available).CopyTo(buffer);
             start = 0;

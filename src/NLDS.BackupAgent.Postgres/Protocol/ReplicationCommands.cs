@@ -8,9 +8,10 @@ internal static class ReplicationCommands
 {
     public static async Task<SystemIdentity> IdentifySystemAsync(this ReplicationConnection connection, CancellationToken cancellationToken)
     {
+        var isStandby = connection.Parameters.GetValueOrDefault("in_hot_standby") == "on";
         var answer = await AskAsync(connection, "IDENTIFY_SYSTEM", cancellationToken);
         return new SystemIdentity(
-            answer.Required(0, "systemid"), ParseTimeline(answer.Required(0, "timeline")), Lsn.Parse(answer.Required(0, "xlogpos")), answer.Text(0, "dbname"));
+            answer.Required(0, "systemid"), ParseTimeline(answer.Required(0, "timeline")), ParseLsn(answer.Required(0, "xlogpos")), answer.Text(0, "dbname"), isStandby);
     }
 
     /// <summary>A run-time setting, as text with its unit.</summary>
@@ -20,8 +21,18 @@ internal static class ReplicationCommands
         return answer.Required(0, answer.Columns[0]);
     }
 
-    public static async Task<WalSegmentSize> ShowWalSegmentSizeAsync(this ReplicationConnection connection, CancellationToken cancellationToken) =>
-        WalSegmentSize.Parse(await connection.ShowAsync("wal_segment_size", cancellationToken));
+    public static async Task<WalSegmentSize> ShowWalSegmentSizeAsync(this ReplicationConnection connection, CancellationToken cancellationToken)
+    {
+        var text = await connection.ShowAsync("wal_segment_size", cancellationToken);
+        try
+        {
+            return WalSegmentSize.Parse(text);
+        }
+        catch (FormatException odd)
+        {
+            throw new ProtocolException(odd.Message);
+        }
+    }
 
     /// <summary>
     /// Makes a slot that holds WAL back from this moment on. The answer is not returned: its consistent_point is 0/0 for a physical slot, and starting
@@ -57,7 +68,7 @@ internal static class ReplicationCommands
         }
 
         return new SlotPosition(
-            answer.Text(0, "restart_lsn") is { } lsn ? Lsn.Parse(lsn) : null,
+            answer.Text(0, "restart_lsn") is { } lsn ? ParseLsn(lsn) : null,
             answer.Text(0, "restart_tli") is { } timeline ? ParseTimeline(timeline) : null);
     }
 
@@ -87,12 +98,15 @@ internal static class ReplicationCommands
             ? timeline
             : throw new ProtocolException($"The server calls a timeline '{text}'; expected a number above zero.");
 
+    internal static Lsn ParseLsn(string text) =>
+        Lsn.TryParse(text, out var lsn) ? lsn : throw new ProtocolException($"The server calls a position '{text}'; expected two hexadecimal numbers such as 16/B374D848.");
+
     internal static string QuoteName(string name) => $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
     private static async Task<ResultSet> AskAsync(ReplicationConnection connection, string command, CancellationToken cancellationToken)
     {
         var results = await connection.QueryAsync(command, cancellationToken);
-        return results is [{ Rows.Count: 1 } answer]
+        return results is [{ Rows.Count: 1, Columns.Count: > 0 } answer]
             ? answer
             : throw new ProtocolException($"The server answered {command} with {results.Count} results; expected one row.");
     }

@@ -40,6 +40,9 @@ internal sealed class ReplicationConnection : IAsyncDisposable
     /// <summary>What the server reported of its settings, kept current.</summary>
     public IReadOnlyDictionary<string, string> Parameters => parameters;
 
+    /// <summary>How long a read may wait for the server; null while somebody else watches over its silence.</summary>
+    internal TimeSpan? Patience { get; set; }
+
     internal MessageReader Reader { get; }
 
     internal MessageWriter Writer { get; }
@@ -83,6 +86,7 @@ internal sealed class ReplicationConnection : IAsyncDisposable
         {
             await connection.Writer.SendAsync(StartupPacket.For(settings), cancellationToken);
             await connection.AuthenticateAsync(cancellationToken);
+            connection.Patience = settings.AnswerTimeout;
             return connection;
         }
         catch
@@ -285,10 +289,30 @@ internal sealed class ReplicationConnection : IAsyncDisposable
         ServerMessage message;
         while (!TryReceive(out message))
         {
-            await Reader.FillAsync(cancellationToken);
+            await FillAsync(cancellationToken);
         }
 
         return message;
+    }
+
+    private async ValueTask FillAsync(CancellationToken cancellationToken)
+    {
+        if (Patience is not { } patience)
+        {
+            await Reader.FillAsync(cancellationToken);
+            return;
+        }
+
+        using var limit = new CancellationTokenSource(patience, settings.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        try
+        {
+            await Reader.FillAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new ConnectionLostException($"{settings} has not said anything for {patience.TotalSeconds:F0} s.");
+        }
     }
 
     /// <summary>Messages that may come at any time and answer nothing.</summary>

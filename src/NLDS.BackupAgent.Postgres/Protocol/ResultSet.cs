@@ -22,7 +22,7 @@ internal sealed class ResultSet
     public static ResultSet Describe(ReadOnlySpan<byte> body)
     {
         var fields = new BodyReader(body);
-        var columns = new string[fields.Int16()];
+        var columns = new string[fields.Count()];
         for (var i = 0; i < columns.Length; i++)
         {
             columns[i] = fields.CString();
@@ -36,11 +36,16 @@ internal sealed class ResultSet
     public void AddRow(ReadOnlySpan<byte> body)
     {
         var fields = new BodyReader(body);
-        var row = new byte[]?[fields.Int16()];
+        var row = new byte[]?[fields.Count()];
         for (var i = 0; i < row.Length; i++)
         {
             var length = fields.Int32();
             row[i] = length < 0 ? null : fields.Take(length).ToArray();
+        }
+
+        if (row.Length != Columns.Count)
+        {
+            throw new ProtocolException($"The server sent a row of {row.Length} values for {Columns.Count} columns.");
         }
 
         rows.Add(row);

@@ -1,3 +1,5 @@
+using NLDS.BackupAgent.Postgres.Archive;
+
 namespace NLDS.BackupAgent.Postgres.Protocol;
 
 /// <summary>PostgreSQL 15 and later: one copy for everything; the first byte of each message tells what it is.</summary>
@@ -21,7 +23,7 @@ internal sealed class SingleCopyFraming : BackupFraming
                 return new BaseBackupEvent { Kind = BaseBackupEventKind.Progress, BytesDone = fields.Int64() };
             case (byte)'n': // new archive: its name, then the tablespace's location
                 hasArchive = true;
-                return new BaseBackupEvent { Kind = BaseBackupEventKind.ArchiveStart, ArchiveName = fields.CString(), Location = fields.CString() };
+                return new BaseBackupEvent { Kind = BaseBackupEventKind.ArchiveStart, ArchiveName = RequireName(fields.CString()), Location = fields.CString() };
             case (byte)'m': // manifest
                 hasManifest = true;
                 return new BaseBackupEvent { Kind = BaseBackupEventKind.ManifestStart };
@@ -33,6 +35,13 @@ internal sealed class SingleCopyFraming : BackupFraming
     public override void EndCopy()
     {
     }
+
+    /// <summary>It becomes part of an object's name: <c>base.tar</c>, or a tablespace's number.</summary>
+    private static string RequireName(string archive) =>
+        archive == ArchiveFiles.DataDirectory
+        || (archive.EndsWith(ArchiveFiles.Suffix, StringComparison.Ordinal) && archive.Length > ArchiveFiles.Suffix.Length && archive[..^ArchiveFiles.Suffix.Length].All(char.IsAsciiDigit))
+            ? archive
+            : throw new ProtocolException($"The server called an archive of its base backup '{archive}'.");
 
     public override void RequireComplete()
     {

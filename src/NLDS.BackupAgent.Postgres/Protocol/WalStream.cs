@@ -9,8 +9,6 @@ namespace NLDS.BackupAgent.Postgres.Protocol;
 /// </summary>
 internal sealed class WalStream
 {
-    private static readonly DateTimeOffset Epoch = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
-
     private readonly ReplicationConnection connection;
     private WalMessage? ending;
     private volatile bool isOpen;
@@ -29,6 +27,7 @@ internal sealed class WalStream
         {
             case (byte)'W': // CopyBothResponse
                 connection.Reader.ExpectBulk();
+                connection.Patience = null; // an idle server is silent; whoever owns the stream asks it whether it lives
                 stream.isOpen = true;
                 return stream;
             case (byte)'T': // the start is exactly the switch point: no copy at all, the next timeline's row comes at once
@@ -123,20 +122,23 @@ internal sealed class WalStream
         switch (fields.Byte())
         {
             case (byte)'w': // XLogData
-                return new WalMessage
+                var data = new WalMessage
                 {
                     Kind = WalMessageKind.Data,
                     Start = new Lsn((ulong)fields.Int64()),
                     ServerEnd = new Lsn((ulong)fields.Int64()),
-                    SentAt = Epoch.AddMicroseconds(fields.Int64()),
+                    SentAt = PostgresTime.From(fields.Int64()),
                     Payload = body[^fields.Rest.Length..],
                 };
+                return data.Start.Value <= ulong.MaxValue - (ulong)data.Payload.Length
+                    ? data
+                    : throw new ProtocolException($"The server sent WAL at {data.Start}, where there can be none.");
             case (byte)'k': // keepalive
                 return new WalMessage
                 {
                     Kind = WalMessageKind.Keepalive,
                     ServerEnd = new Lsn((ulong)fields.Int64()),
-                    SentAt = Epoch.AddMicroseconds(fields.Int64()),
+                    SentAt = PostgresTime.From(fields.Int64()),
                     ReplyRequested = fields.Byte() != 0,
                 };
             default:
@@ -164,7 +166,8 @@ internal sealed class WalStream
             throw ProtocolException.Unexpected(first.Type, "the end of a timeline");
         }
 
-        var row = await connection.ReceiveResultAsync(cancellationToken, ResultSet.Describe(first.Body.Span));
+        var row = await connection.ReceiveResultAsync(cancellationToken, ResultSet.Describe(first.Body.Span))
+            ?? throw new ProtocolException("The server ended a timeline without naming the next one.");
         while (await connection.ReceiveResultAsync(cancellationToken) is not null)
         {
             // The command's own completion follows the row's.
@@ -173,8 +176,8 @@ internal sealed class WalStream
         return new WalMessage
         {
             Kind = WalMessageKind.EndOfTimeline,
-            NextTimeline = ReplicationCommands.ParseTimeline(row!.Required(0, "next_tli")),
-            SwitchPoint = Lsn.Parse(row.Required(0, "next_tli_startpos")),
+            NextTimeline = ReplicationCommands.ParseTimeline(row.Required(0, "next_tli")),
+            SwitchPoint = ReplicationCommands.ParseLsn(row.Required(0, "next_tli_startpos")),
         };
     }
 }

@@ -116,7 +116,7 @@ internal sealed class PostgresRehearsal : IRehearsal
             : new RehearsalProof("recovery", ProofVerdict.Failed, $"Its log ends at {reached.Split(' ')[^1]}, before {plan.Stop.Record}."));
 
         var databases = await connection.ListAsync(StructureProof.Databases, cancellationToken);
-        proofs.Add(await CollationsAsync(connection, databases, cancellationToken));
+        proofs.Add(await new CollationProof(OpenAsync).ProveAsync(connection, databases, cancellationToken));
         proofs.Add(await new StructureProof(OpenAsync, installs: true).ProveAsync(databases, () => budget - Stopwatch.GetElapsedTime(began), cancellationToken));
         return proofs;
     }
@@ -163,36 +163,6 @@ internal sealed class PostgresRehearsal : IRehearsal
         return new RehearsalProof("data checksums", ProofVerdict.Proven, $"pg_checksums read {blocks} blocks, all of them good.");
     }
 
-    /// <summary>A text index is sorted by the rules of the C library or ICU that built it; under other rules searches in it fail silently.</summary>
-    private async Task<RehearsalProof> CollationsAsync(NpgsqlConnection connection, IReadOnlyList<string> databases, CancellationToken cancellationToken)
-    {
-        List<string> different = [];
-        if (connection.PostgreSqlVersion.Major >= 15)
-        {
-            different.AddRange(await connection.ListAsync(
-                "SELECT 'database ' || datname || ' (' || datcollversion || ', here ' || pg_database_collation_actual_version(oid) || ')' FROM pg_database "
-                + "WHERE datcollversion <> pg_database_collation_actual_version(oid)",
-                cancellationToken));
-        }
-
-        foreach (var database in databases)
-        {
-            await using var inside = await OpenAsync(database, cancellationToken);
-            different.AddRange(await inside.ListAsync(
-                "SELECT 'collation ' || collname || ' of ' || current_database() || ' (' || collversion || ', here ' || pg_collation_actual_version(oid) || ')' FROM pg_collation "
-                + "WHERE collversion <> pg_collation_actual_version(oid) AND oid IN (SELECT refobjid FROM pg_depend WHERE refclassid = 'pg_collation'::regclass)",
-                cancellationToken));
-        }
-
-        return different.Count == 0
-            ? new RehearsalProof("collation versions", ProofVerdict.Proven, "Sorting is the same here as where the data come from.")
-            : new RehearsalProof(
-                "collation versions",
-                ProofVerdict.Finding,
-                $"Sorting differs on this machine: {string.Join(", ", different.Take(4))}{(different.Count > 4 ? $" and {different.Count - 4} more" : "")}. "
-                + "After a restore to a machine like this one, REINDEX the indexes on text, and ALTER … REFRESH VERSION.");
-    }
-
     private async Task AwaitPromotionAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -211,9 +181,9 @@ internal sealed class PostgresRehearsal : IRehearsal
                     return;
                 }
             }
-            catch (NpgsqlException starting) when (starting is not PostgresException refused || refused.SqlState.StartsWith("57P", StringComparison.Ordinal))
+            catch (NpgsqlException unready) when (Recovers(unready))
             {
-                // It is not there yet, or says that it is starting up.
+                // It is asked again.
             }
             catch (PostgresException refused)
             {
@@ -223,6 +193,10 @@ internal sealed class PostgresRehearsal : IRehearsal
             await Task.Delay(Poll, clock, cancellationToken);
         }
     }
+
+    /// <summary>Whether it is not there yet, says that it is starting up, or had to cancel what it was asked because its replay was not to wait for the answer.</summary>
+    internal static bool Recovers(NpgsqlException failure) =>
+        failure is not PostgresException refused || refused.SqlState.StartsWith("57P", StringComparison.Ordinal) || refused.SqlState.StartsWith("40", StringComparison.Ordinal);
 
     private async Task<NpgsqlConnection> OpenAsync(string name, CancellationToken cancellationToken)
     {

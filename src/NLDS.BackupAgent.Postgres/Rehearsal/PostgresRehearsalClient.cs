@@ -7,10 +7,10 @@ namespace NLDS.BackupAgent.Postgres.Rehearsal;
 /// <summary>A client that reads random pages of the largest tables, or does what it was told, again and again.</summary>
 internal sealed class PostgresRehearsalClient : IRehearsalClient
 {
-    /// <summary>The cluster's own catalogs, below the first normal oid, come after all that people have made.</summary>
+    /// <summary>Those that may be read. The cluster's own catalogs, below the first normal oid, come after all that people have made.</summary>
     private const string LargestTables =
         "SELECT c.oid::regclass::text, (pg_relation_size(c.oid) / current_setting('block_size')::bigint)::bigint FROM pg_class c JOIN pg_am a ON a.oid = c.relam "
-        + "WHERE c.relkind = 'r' AND a.amname = 'heap' AND c.relpersistence = 'p' ORDER BY c.oid < 16384, pg_relation_size(c.oid) DESC LIMIT 5";
+        + "WHERE c.relkind = 'r' AND a.amname = 'heap' AND c.relpersistence = 'p' AND has_table_privilege(c.oid, 'SELECT') ORDER BY c.oid < 16384, pg_relation_size(c.oid) DESC LIMIT 5";
 
     private readonly NpgsqlConnection connection;
     private readonly string? statement;

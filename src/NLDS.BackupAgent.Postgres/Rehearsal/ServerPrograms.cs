@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Targets;
 
 namespace NLDS.BackupAgent.Postgres.Rehearsal;
 
@@ -46,7 +47,9 @@ internal sealed partial record ServerPrograms(string Directory, string Version)
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(program, ["--version"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            var start = new ProcessStartInfo(program, ["--version"]) { RedirectStandardOutput = true, RedirectStandardError = true };
+            ChildEnvironment.Clear(start);
+            using var process = Process.Start(start)!;
             var said = await process.StandardOutput.ReadToEndAsync(cancellationToken);
             await process.WaitForExitAsync(cancellationToken);
             return VersionLine().Match(said) is { Success: true } match ? match.Groups[1].Value : null;

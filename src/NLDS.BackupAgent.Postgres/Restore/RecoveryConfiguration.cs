@@ -13,6 +13,14 @@ internal static class RecoveryConfiguration
     public const string FileName = "postgresql.auto.conf";
     public const string SignalFile = "recovery.signal";
 
+    /// <summary>
+    /// The server runs it in its data directory when it has recovered and removed its signal file. What is left would go with every copy of the server: a standby would
+    /// look for a timeline that it lacks, or stop at the target for ever. The new file is on the disk before it takes the old one's place: an empty one would let
+    /// go of what severs the copy from its original.
+    /// </summary>
+    private const string Clear =
+        $"""sed -E "/^(restore_command|recovery_target[a-z_]*|recovery_end_command) /d" {FileName} > {FileName}.new && sync {FileName}.new && mv {FileName}.new {FileName}""";
+
     private const string Begin = "# begin: written by nlds restore";
     private const string End = "# end: written by nlds restore";
 
@@ -22,7 +30,6 @@ internal static class RecoveryConfiguration
         ("archive_mode", "off"),
         ("archive_command", ""),
         ("archive_cleanup_command", ""),
-        ("recovery_end_command", ""),
         ("primary_conninfo", ""),
         ("primary_slot_name", ""),
         ("synchronous_standby_names", ""),
@@ -65,6 +72,7 @@ internal static class RecoveryConfiguration
         text.Append(CultureInfo.InvariantCulture, $"recovery_target_lsn = '{plan.Stop.Record}'\n");
         text.Append(CultureInfo.InvariantCulture, $"recovery_target_inclusive = '{(plan.Stop.Inclusive ? "on" : "off")}'\n");
         text.Append("recovery_target_action = 'promote'\n");
+        text.Append(CultureInfo.InvariantCulture, $"recovery_end_command = '{Clear}'\n");
         return text.Append(End).Append('\n').ToString();
     }
 

@@ -43,6 +43,7 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
         var history = await ChooseHistoryAsync(archive, inventory, cancellationToken);
         var search = new TargetSearch(archive, inventory, size, Grace, clock);
         string? inconsistent = null;
+        List<string> passedOver = [];
 
         foreach (var backup in Eligible(backups, history, request.BackupId))
         {
@@ -57,9 +58,15 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
 
             if (await search.FindAsync(target, backup, path, cancellationToken) is { } found)
             {
+                if (await WhyIncompleteAsync(backup.Parent, cancellationToken) is { } why)
+                {
+                    passedOver.Add($"base backup {backup.Sealed.Id} was passed over: it holds only what changed since {backup.Parent!.Sealed.Id}. {why}");
+                    continue;
+                }
+
                 // Recovery that stops on an ancestor must end on that ancestor, or the server would write a history that contradicts itself.
                 var timeline = history.TimelineOwning(found.Stop.Record);
-                var files = WalPath.AsOfTimeline(path.FilesBefore(found.NeededTo), timeline, size);
+                var files = WalPath.WithParents(WalPath.AsOfTimeline(path.FilesBefore(found.NeededTo), timeline, size), history, size);
                 await ProveAsync(archive, backup, files, cancellationToken);
                 var tablespaces = moves.Apply(backup.Details.Tablespaces, directory);
                 if (request.HasTarget)
@@ -72,12 +79,19 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
                 return plan with
                 {
                     Succeeds = request.TakesPlace ? ArchiveEnd.Of(inventory) : null,
-                    Warnings = [.. plan.Warnings, .. backups.Damaged.Where(d => d.Id > backup.Sealed.Id).Select(d => $"The newer base backup {d.Id} was passed over: {d.Reason}")],
+                    Warnings =
+                    [
+                        .. plan.Warnings,
+                        .. passedOver.Select(p => $"The newer {p}"),
+                        .. backups.Damaged.Where(d => d.Id > backup.Sealed.Id).Select(d => $"The newer base backup {d.Id} was passed over: {d.Reason}"),
+                    ],
                 };
             }
         }
 
-        throw inconsistent is null ? BeforeTheFirst(request, backups) : new NotRestorableException(inconsistent);
+        throw passedOver.Count > 0 ? new NotRestorableException(string.Join(" ", passedOver.Select(p => $"The {p}").Append(inconsistent)).TrimEnd())
+            : inconsistent is null ? BeforeTheFirst(request, backups)
+            : new NotRestorableException(inconsistent);
     }
 
     /// <summary>
@@ -146,6 +160,24 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
         }
     }
 
+    /// <summary>What of the backups that one builds upon is not there any more; then an older backup may do.</summary>
+    private async Task<string?> WhyIncompleteAsync(BaseBackup? parent, CancellationToken cancellationToken)
+    {
+        try
+        {
+            foreach (var content in parent?.Chain.SelectMany(b => b.Sealed.Manifest.Objects) ?? [])
+            {
+                await repository.RequireObjectAsync(content, cancellationToken);
+            }
+
+            return null;
+        }
+        catch (NotRestorableException incomplete)
+        {
+            return incomplete.Message;
+        }
+    }
+
     /// <summary>Every object is there in its full length, and every piece of log says of itself what its name says.</summary>
     private async Task ProveAsync(LogArchive archive, BaseBackup backup, IReadOnlyList<WalFile> files, CancellationToken cancellationToken)
     {
@@ -172,7 +204,7 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
     {
         var walStored = files.SelectMany(f => f.Pieces).Distinct().Sum(p => p.StoredBytes);
         var walBytes = (long)files.Count * size.Bytes;
-        var estimate = RestoreRates.Estimate(backup.Sealed.ContentBytes, walBytes);
+        var estimate = RestoreRates.Estimate(backup.BytesToUnpack, walBytes);
         return new PostgresRestorePlan
         {
             Source = PostgresCatalog.Source,
@@ -180,8 +212,8 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
             Backup = backup,
             Target = $"{found.Words} on timeline {timeline}",
             RecoversTo = found.RecoversTo,
-            StoredBytes = backup.Sealed.StoredBytes + walStored,
-            ContentBytes = backup.Sealed.ContentBytes + walBytes,
+            StoredBytes = backup.Chain.Sum(b => b.Sealed.StoredBytes) + walStored,
+            ContentBytes = backup.BytesToUnpack + walBytes,
             Estimate = estimate,
             TargetDirectory = directory,
             WalFiles = files,
@@ -193,7 +225,8 @@ internal sealed class RestorePlanner(BackupRepository repository, PostgresCatalo
             Warnings = found.Warnings,
             Steps =
             [
-                $"Unpack base backup {backup.Sealed.Id} (PostgreSQL {backup.Details.ServerVersion}, {backup.Sealed.ContentBytes} bytes) into {directory}",
+                $"Unpack base backup {backup.Chain[0].Sealed.Id} (PostgreSQL {backup.Details.ServerVersion}, {backup.Chain[0].Sealed.ContentBytes} bytes) into {directory}",
+                .. backup.Chain.Skip(1).Select(b => $"Apply incremental backup {b.Sealed.Id} ({b.Sealed.ContentBytes} bytes) to it"),
                 .. tablespaces.Select(t => $"Unpack tablespace {t.Key} into {t.Value}"),
                 $"Write {files.Count} WAL segments, {files[0].Segment} to {files[^1].Segment}, into pg_wal",
                 $"Write settings that replay up to {found.Words} and promote; archiving and replication to the original's partners are off",

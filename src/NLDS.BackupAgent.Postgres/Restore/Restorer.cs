@@ -102,26 +102,22 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
         return owner!;
     }
 
+    /// <summary>The full backup, and over it each one that holds what changed since, up to the one that was asked for.</summary>
     private async Task<Dictionary<string, byte[]>> UnpackAllAsync(
         PostgresRestorePlan plan, FileOwner owner, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
     {
-        var digest = new FileDigest();
-        var total = plan.Backup.Sealed.ContentBytes;
+        var total = plan.Backup.BytesToUnpack;
         long done = 0;
         Dictionary<string, byte[]> kept = [];
-        foreach (var content in plan.Backup.Sealed.Manifest.Objects.Where(o => o.Name != BaseBackupTaker.ServerManifestName))
+        foreach (var backup in plan.Backup.Chain)
         {
             try
             {
-                var unpacked = await UnpackAsync(plan, content, digest, owner, Report, cancellationToken);
-                foreach (var (name, bytes) in unpacked)
-                {
-                    kept.Add(name, bytes);
-                }
+                kept = await UnpackAsync(plan, backup, owner, Report, cancellationToken);
             }
-            catch (InvalidDataException damage)
+            catch (InvalidDataException damage) when (backup != plan.Backup)
             {
-                throw new InvalidDataException($"the object '{content.Key}' is not what it should be: {damage.Message}", damage);
+                throw new InvalidDataException($"backup {backup.Sealed.Id}, which it builds upon, is: {damage.Message}", damage);
             }
         }
 
@@ -135,17 +131,53 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
             }
         }
 
-        await RequireManifestAsync(plan, digest, cancellationToken);
-        return kept.ContainsKey(Unpacker.ControlFile) ? kept : throw new InvalidDataException("its archive holds no global/pg_control");
+        if (plan.Backup.Parent is not null)
+        {
+            var label = Path.Combine(plan.TargetDirectory, BackupLabel.FileName);
+            var text = await File.ReadAllTextAsync(label, cancellationToken);
+            File.Delete(label);
+            WriteFile(label, BackupLabel.OfWhole(text), owner);
+        }
+
+        return kept;
+    }
+
+    /// <returns>What was kept back.</returns>
+    private async Task<Dictionary<string, byte[]>> UnpackAsync(
+        PostgresRestorePlan plan, BaseBackup backup, FileOwner owner, Action<int> report, CancellationToken cancellationToken)
+    {
+        var listed = backup.Parent is null ? await ReadManifestAsync(backup, null, cancellationToken) : await RemoveSupersededAsync(plan, backup, cancellationToken);
+        var digest = new FileDigest();
+        Dictionary<string, byte[]> kept = [];
+        foreach (var content in backup.Sealed.Manifest.Objects.Where(o => o.Name != BaseBackupTaker.ServerManifestName))
+        {
+            try
+            {
+                foreach (var (name, bytes) in await UnpackAsync(plan, backup, content, digest, owner, report, cancellationToken))
+                {
+                    kept.Add(name, bytes);
+                }
+            }
+            catch (InvalidDataException damage)
+            {
+                throw new InvalidDataException($"the object '{content.Key}' is not what it should be: {damage.Message}", damage);
+            }
+        }
+
+        return !listed.Equals(digest) ? throw new InvalidDataException($"its files are not those of the server's manifest ({digest.Files} unpacked, {listed.Files} listed)")
+            : kept.ContainsKey(Unpacker.ControlFile) ? kept
+            : throw new InvalidDataException("its archive holds no global/pg_control");
     }
 
     private async Task<Dictionary<string, byte[]>> UnpackAsync(
-        PostgresRestorePlan plan, BackupObject content, FileDigest digest, FileOwner owner, Action<int> report, CancellationToken cancellationToken)
+        PostgresRestorePlan plan, BaseBackup backup, BackupObject content, FileDigest digest, FileOwner owner, Action<int> report, CancellationToken cancellationToken)
     {
         var oid = ArchiveFiles.TablespaceOf(content.Name);
-        var directory = oid is null ? plan.TargetDirectory : plan.TablespaceDirectories[oid];
-        using var unpacker = new Unpacker(directory, oid, digest, owner);
-        var tar = new TarScanner(unpacker);
+        var directory = oid is null ? plan.TargetDirectory : plan.TablespaceDirectories.GetValueOrDefault(oid);
+        using var unpacker = directory is null ? null : new Unpacker(directory, oid, digest, owner, backup.Details.Incremental?.BlockBytes);
+
+        // A tablespace that was dropped since is read for the proof alone.
+        var tar = new TarScanner(unpacker as ITarVisitor ?? new ArchiveFiles(digest, oid));
         await using var source = repository.OpenRead(content, ContentProof.Stored);
         await ReadingAhead.FeedAsync(
             source,
@@ -156,20 +188,31 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
             },
             cancellationToken);
         tar.RequireComplete();
-        return unpacker.KeptBack;
+        return unpacker?.KeptBack ?? [];
     }
 
-    private async Task RequireManifestAsync(PostgresRestorePlan plan, FileDigest unpacked, CancellationToken cancellationToken)
+    /// <returns>What the server says the backup's archives hold.</returns>
+    private async Task<FileDigest> RemoveSupersededAsync(PostgresRestorePlan plan, BaseBackup backup, CancellationToken cancellationToken)
     {
-        var content = plan.Backup.Sealed.Manifest.Objects.Single(o => o.Name == BaseBackupTaker.ServerManifestName);
-        using var manifest = new ServerManifest();
+        var listed = new FileDigest();
+        foreach (var superseded in Superseded.PartsOf(backup.Details.Files))
+        {
+            listed = await ReadManifestAsync(backup, superseded, cancellationToken);
+            superseded.Remove(plan.TargetDirectory, plan.TablespaceDirectories);
+        }
+
+        return listed;
+    }
+
+    /// <summary>What the server says the backup's archives hold.</summary>
+    private async Task<FileDigest> ReadManifestAsync(BaseBackup backup, Superseded? superseded, CancellationToken cancellationToken)
+    {
+        var content = backup.Sealed.Manifest.Objects.Single(o => o.Name == BaseBackupTaker.ServerManifestName);
+        using var manifest = new ServerManifest(superseded is null ? null : superseded.Stays);
         await using var source = repository.OpenRead(content, ContentProof.Stored);
         await ReadingAhead.FeedAsync(source, manifest.Feed, cancellationToken);
         manifest.Complete();
-        if (!manifest.Files.Equals(unpacked))
-        {
-            throw new InvalidDataException($"its files are not those of the server's manifest ({unpacked.Files} unpacked, {manifest.Files.Files} listed)");
-        }
+        return manifest.Files;
     }
 
     private async Task WriteWalAsync(PostgresRestorePlan plan, FileOwner owner, IProgress<TransferProgress> progress, CancellationToken cancellationToken)
@@ -228,18 +271,25 @@ internal sealed partial class Restorer(BackupRepository repository, PostgresCata
         }
     }
 
-    /// <summary>Only now does the directory become one that a server starts.</summary>
+    /// <summary>
+    /// Only now does the directory become one that a server starts, in one step: from then on it is nobody's unfinished restore, whether or not its mark is gone. The
+    /// tablespaces lose theirs before, because a tablespace does not show whether a server has used it.
+    /// </summary>
     private static void Finish(PostgresRestorePlan plan, FileOwner owner, Dictionary<string, byte[]> kept)
     {
-        List<string> directories = [.. plan.TablespaceDirectories.Values, plan.TargetDirectory];
-        directories.ForEach(UnixFiles.FlushFileSystem);
-        WriteFile(Path.Combine(plan.TargetDirectory, Unpacker.ControlFile), kept[Unpacker.ControlFile], owner);
-        foreach (var directory in directories)
+        var control = Path.Combine(plan.TargetDirectory, Unpacker.ControlFile);
+        WriteFile(control + ".new", kept[Unpacker.ControlFile], owner);
+        owner.Apply(plan.TargetDirectory);
+        foreach (var tablespace in plan.TablespaceDirectories.Values)
         {
-            owner.Apply(directory);
-            File.Delete(Path.Combine(directory, TargetDirectory.InProgress));
+            owner.Apply(tablespace);
+            File.Delete(Path.Combine(tablespace, TargetDirectory.InProgress));
+            UnixFiles.FlushFileSystem(tablespace);
         }
 
+        UnixFiles.FlushFileSystem(plan.TargetDirectory);
+        File.Move(control + ".new", control);
+        File.Delete(Path.Combine(plan.TargetDirectory, TargetDirectory.InProgress));
         UnixFiles.FlushFileSystem(plan.TargetDirectory);
     }
 

@@ -8,6 +8,9 @@ internal static class TargetDirectory
     /// <summary>Present while a restore is writing. A directory that has it holds nothing but an unfinished restore.</summary>
     public const string InProgress = "nlds-restore-in-progress";
 
+    /// <summary>What a fresh volume has in it; nobody's data.</summary>
+    public const string LostAndFound = "lost+found";
+
     public static string Require(string? directory) => string.IsNullOrWhiteSpace(directory)
         ? throw new UsageException("Say where to restore to: --target-directory DIR. It must be empty or absent.")
         : Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
@@ -58,20 +61,16 @@ internal static class TargetDirectory
         return string.Join(", ", names.Take(shown)) + (names.Count > shown ? ", …" : "");
     }
 
-    public static bool IsUnfinishedRestore(string directory) => File.Exists(Path.Combine(directory, InProgress));
+    /// <summary>
+    /// With its mark and without the file that lets a server start. Where both are, the restore was ended between its last two steps: a server may have run there since.
+    /// </summary>
+    public static bool IsUnfinishedRestore(string directory) => File.Exists(Path.Combine(directory, InProgress)) && !File.Exists(Path.Combine(directory, Unpacker.ControlFile));
 
     /// <summary>
-    /// Removes what an unfinished restore left. The mark stays: until the end it says whose leavings these are, should this be interrupted too. What would let
-    /// a server start goes first.
+    /// Removes what an unfinished restore left. The mark stays: until the end it says whose leavings these are, should this be interrupted too.
     /// </summary>
     public static void Clear(string directory)
     {
-        var control = Path.Combine(directory, Unpacker.ControlFile);
-        if (File.Exists(control))
-        {
-            File.Delete(control);
-        }
-
         foreach (var entry in Contents(directory).Where(entry => Path.GetFileName(entry) != InProgress).ToList())
         {
             if (Directory.Exists(entry) && new DirectoryInfo(entry).LinkTarget is null)
@@ -85,7 +84,6 @@ internal static class TargetDirectory
         }
     }
 
-    /// <summary>A fresh volume's lost+found is nobody's data.</summary>
     public static IEnumerable<string> Contents(string directory) =>
-        Directory.EnumerateFileSystemEntries(directory).Where(entry => Path.GetFileName(entry) != "lost+found");
+        Directory.EnumerateFileSystemEntries(directory).Where(entry => Path.GetFileName(entry) != LostAndFound);
 }

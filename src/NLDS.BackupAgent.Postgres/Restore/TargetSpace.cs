@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Postgres.Archive;
 using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Repository.Targets;
@@ -14,14 +15,20 @@ internal sealed class TargetSpace(Func<string, (string FileSystem, long FreeByte
     /// <summary>As this machine has it.</summary>
     public static TargetSpace OfThisMachine { get; } = new(directory => (UnixFiles.FileSystem(directory), new DriveInfo(directory).AvailableFreeSpace));
 
-    /// <summary>What goes where: each archive into its directory, the log into the data directory.</summary>
+    /// <summary>
+    /// What goes where: each archive into its directory, the log into the data directory. Of a chain the most that any of its backups takes once it is whole, because
+    /// each is unpacked over the one before.
+    /// </summary>
     public static IReadOnlyList<(string Directory, long Bytes)> Needs(
         BaseBackup backup, string directory, IReadOnlyDictionary<string, string> tablespaces, long walBytes) =>
     [
         (directory, walBytes),
-        .. backup.Sealed.Manifest.Objects
-            .Where(o => o.Name != BaseBackupTaker.ServerManifestName)
-            .Select(o => (o.Name == "base.tar" ? directory : tablespaces[o.Name[..o.Name.IndexOf('.', StringComparison.Ordinal)]], o.ContentBytes)),
+        .. backup.Chain
+            .SelectMany(b => b.Sealed.Manifest.Objects.Select(o => (Archive: o, Backup: b)))
+            .Where(part => part.Archive.Name != BaseBackupTaker.ServerManifestName)
+            .GroupBy(part => ArchiveFiles.TablespaceOf(part.Archive.Name))
+            .Where(archives => archives.Key is null || tablespaces.ContainsKey(archives.Key))
+            .Select(archives => (archives.Key is null ? directory : tablespaces[archives.Key], archives.Max(part => part.Backup.RestoredBytes(part.Archive)))),
     ];
 
     /// <exception cref="SourceException">There is too little.</exception>

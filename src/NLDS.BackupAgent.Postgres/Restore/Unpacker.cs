@@ -8,10 +8,17 @@ namespace NLDS.BackupAgent.Postgres.Restore;
 /// Writes the entries of an archive below a directory and digests them for the comparison with the server's manifest. What makes a directory startable is kept
 /// back: <c>global/pg_control</c> until everything else is proved and durable, <c>tablespace_map</c> because tablespaces may have moved.
 /// </summary>
-internal sealed class Unpacker(string directory, string? tablespaceOid, FileDigest digest, FileOwner owner) : ITarVisitor, IDisposable
+/// <param name="blockBytes">
+/// For an incremental backup, whose files take the place of those that are there, and whose blocks go into them: the server's block_size. Null for a full one, before
+/// which nothing is there.
+/// </param>
+internal sealed class Unpacker(string directory, string? tablespaceOid, FileDigest digest, FileOwner owner, int? blockBytes = null) : ITarVisitor, IDisposable
 {
     public const string ControlFile = "global/pg_control";
     public const string TablespaceMap = "tablespace_map";
+
+    /// <summary>A tablespace's directory lies anywhere, so nothing but what a server puts there goes into it.</summary>
+    private const string VersionFolder = "PG_";
 
     /// <summary>Both files are a few kilobytes; a larger one is not what its name says.</summary>
     private const int KeptBackBytes = 1 << 20;
@@ -24,6 +31,8 @@ internal sealed class Unpacker(string directory, string? tablespaceOid, FileDige
 
     private TarEntry entry;
     private FileStream? file;
+    private string path = "";
+    private IncrementalFile? part;
     private MemoryStream? keptBack;
     private long written;
     private uint crc;
@@ -36,11 +45,18 @@ internal sealed class Unpacker(string directory, string? tablespaceOid, FileDige
         entry = begun;
         crc = uint.MaxValue;
         written = 0;
-        var path = Path.Combine(directory, begun.Name);
+        if (tablespaceOid is not null && !begun.Name.StartsWith(VersionFolder, StringComparison.Ordinal))
+        {
+            throw new InvalidDataException($"the tar entry '{begun.Name}' is none of a tablespace, all of which lies in one folder {VersionFolder}…");
+        }
+
+        var whole = blockBytes is null || begun.Kind != TarEntryKind.File ? null : IncrementalFile.WholeNameOf(begun.Name, tablespaceOid);
+        path = Path.Combine(directory, whole ?? begun.Name);
+        part = whole is null ? null : new IncrementalFile(begun.Bytes, blockBytes!.Value);
         switch (begun.Kind)
         {
             case TarEntryKind.Directory:
-                MakeDirectory(path);
+                MakeDirectory();
                 break;
             case TarEntryKind.SymbolicLink:
                 throw new InvalidDataException($"the tar entry '{begun.Name}' is a symbolic link, which a base backup with a tablespace map does not have");
@@ -52,8 +68,18 @@ internal sealed class Unpacker(string directory, string? tablespaceOid, FileDige
 
                 keptBack = new MemoryStream();
                 break;
+            case TarEntryKind.File when part is not null:
+                file = File.Exists(path)
+                    ? new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.None, bufferSize: 0)
+                    : throw new InvalidDataException($"'{begun.Name}' holds what changed in a file that no backup before it has");
+                break;
             default:
-                MakeParent(path);
+                MakeParent();
+                if (blockBytes is not null)
+                {
+                    File.Delete(path);
+                }
+
                 file = new FileStream(path, new FileStreamOptions
                 {
                     Mode = FileMode.CreateNew,
@@ -71,6 +97,12 @@ internal sealed class Unpacker(string directory, string? tablespaceOid, FileDige
         if (keptBack is not null)
         {
             keptBack.Write(bytes);
+            return;
+        }
+
+        if (part is not null)
+        {
+            part.Feed(bytes, () => file!.SetLength(part.TruncatedBytes), (offset, blocks) => RandomAccess.Write(file!.SafeFileHandle, blocks, offset));
             return;
         }
 
@@ -99,9 +131,14 @@ internal sealed class Unpacker(string directory, string? tablespaceOid, FileDige
             return;
         }
 
+        if (part is { HeaderIsRead: false })
+        {
+            throw new InvalidDataException($"'{entry.Name}' ends before its header does");
+        }
+
         file!.Dispose();
         file = null;
-        owner.Apply(Path.Combine(directory, entry.Name), entry.UserId, entry.GroupId);
+        owner.Apply(path, entry.UserId, entry.GroupId);
     }
 
     public void Dispose()
@@ -112,14 +149,14 @@ internal sealed class Unpacker(string directory, string? tablespaceOid, FileDige
 
     private static UnixFileMode Mode(TarEntry entry) => ((UnixFileMode)entry.Mode & AllowedModes) | UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    private void MakeDirectory(string path)
+    private void MakeDirectory()
     {
-        MakeParent(path);
+        MakeParent();
         Directory.CreateDirectory(path, Mode(entry) | UnixFileMode.UserExecute);
         owner.Apply(path, entry.UserId, entry.GroupId);
     }
 
-    private void MakeParent(string path)
+    private void MakeParent()
     {
         // Directories come before what is in them; this is for archives that leave one out.
         var parent = Path.GetDirectoryName(path)!;

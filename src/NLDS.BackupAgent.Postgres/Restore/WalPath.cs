@@ -74,6 +74,17 @@ internal sealed record WalPath(TimelineHistory History, IReadOnlyList<WalFile> F
     public static IReadOnlyList<WalFile> AsOfTimeline(IReadOnlyList<WalFile> files, uint timeline, WalSegmentSize size) =>
         [.. files.Select(f => f.Segment.Timeline <= timeline ? f : f with { Segment = new WalSegment(timeline, f.Segment.Number, size) })];
 
+    /// <summary>
+    /// The files, and each child's first segment under its parents' names too. At the checkpoint of a promoted server's shutdown, recovery reads the state of transactions that
+    /// were prepared before the promotion while it still counts itself to the parent's timeline, from the parent's file and no other, and ends without it (twophase.c,
+    /// PrescanPreparedTransactions; xlogutils.c, XLogReadDetermineTimeline). Copies, not links: the server takes old files' place for new log, by name.
+    /// </summary>
+    public static IReadOnlyList<WalFile> WithParents(IReadOnlyList<WalFile> files, TimelineHistory history, WalSegmentSize size) =>
+        [.. files.SelectMany(file => history.Ancestors
+            .Where(parent => parent.Timeline < file.Segment.Timeline && file.Segment.Start < parent.SwitchPoint && parent.SwitchPoint < file.Segment.End)
+            .Select(parent => file with { Segment = new WalSegment(parent.Timeline, file.Segment.Number, size) })
+            .Append(file))];
+
     /// <summary>The files up to the one that holds the byte before <paramref name="end"/>.</summary>
     public IReadOnlyList<WalFile> FilesBefore(Lsn end) => [.. Files.Where(f => f.Segment.Start < end)];
 

@@ -43,7 +43,9 @@ internal sealed record TailStart(uint Timeline, Lsn Start, Lsn Frontier, bool Is
             return new TailStart(timeline, size.RoundDown(from), size.RoundDown(from), IsFirst: true);
         }
 
-        var frontier = FindFrontier(inventory, known);
+        var born = history.Ancestors.LastOrDefault(ancestor => ancestor.Timeline < known)?.SwitchPoint ?? Lsn.Invalid;
+        Lsn? begin = archived.Exists(timeline => timeline < known && history.Contains(timeline)) ? born : slot.Position is { } holds ? Lsn.Max(holds, born) : null;
+        var frontier = FindFrontier(inventory, known, begin is { } lsn ? size.RoundDown(lsn) : null);
         if (history.SwitchPointOf(known) is { } switchPoint && frontier >= switchPoint)
         {
             var child = history.TimelineOwning(switchPoint);
@@ -63,7 +65,7 @@ internal sealed record TailStart(uint Timeline, Lsn Start, Lsn Frontier, bool Is
                     isPermanent: true);
         }
 
-        return new TailStart(known, OverlappingStart(inventory, known, frontier, size), frontier, IsFirst: false);
+        return new TailStart(known, OverlappingStart(inventory, known, frontier, size), frontier, IsFirst: false) { Acknowledged = Lsn.Max(frontier, born) };
     }
 
     /// <summary>The same start without anything that was received before; for a server that has removed it.</summary>
@@ -85,7 +87,11 @@ internal sealed record TailStart(uint Timeline, Lsn Start, Lsn Frontier, bool Is
     public static bool IsToldBy(LogInventory end, TimelineHistory history) => end.From is not { } from || history.Contains(WalNaming.Timeline(from.Lineage));
 
     /// <summary>The end of the first run without a hole; recorded gaps and what retention removed are stepped over, any other hole ends it.</summary>
-    public static Lsn FindFrontier(LogInventory inventory, uint timeline)
+    /// <param name="begin">
+    /// Where the log of the timeline began, or what the server still holds for it: segments are put beside one another, so an agent that was killed may have put the second
+    /// and not the first, which would otherwise never be asked for again.
+    /// </param>
+    private static Lsn FindFrontier(LogInventory inventory, uint timeline, Lsn? begin)
     {
         var lineage = WalNaming.Lineage(timeline);
 
@@ -94,6 +100,7 @@ internal sealed record TailStart(uint Timeline, Lsn Start, Lsn Frontier, bool Is
         var position = inventory.Pieces.Where(p => p.Lineage == lineage).Select(p => p.Range.Start)
             .Concat(inventory.Gaps.Where(g => g.Lineage == lineage).Select(g => g.Start))
             .Where(start => start >= listedFrom).Min();
+        position = begin is { } first && listedFrom == 0 ? Math.Min(position, first.Value) : position;
         while (true)
         {
             var end = inventory.Cover(lineage, position).End;

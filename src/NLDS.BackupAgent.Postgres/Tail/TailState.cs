@@ -136,7 +136,7 @@ internal sealed class TailState(TimeProvider clock)
     {
         lock (gate)
         {
-            baseBackup = backup is null ? null : (backup.Sealed.ContentBytes, backup.Start);
+            baseBackup = backup is null ? null : (backup.BytesToUnpack, backup.Start);
         }
     }
 

@@ -28,6 +28,8 @@ internal sealed partial class WalTail(
 
     internal TailTiming Timing { get; init; } = TailTiming.Default;
 
+    private ConnectionSettings Settings => options.ToConnectionSettings(clock) with { AnswerTimeout = Timing.SilenceBound };
+
     public TailState State { get; } = new(clock);
 
     /// <summary>Tails until stopped. An exception means that going on would be wrong, or that somebody has to change something first.</summary>
@@ -110,7 +112,7 @@ internal sealed partial class WalTail(
     /// <summary>One connection, one stream. Returns how long to wait before the next.</summary>
     private async Task<TimeSpan> StreamAsync(CancellationToken stopping)
     {
-        await using var connection = await ReplicationConnection.OpenAsync(options.ToConnectionSettings(clock), stopping);
+        await using var connection = await ReplicationConnection.OpenAsync(Settings, stopping);
         var server = await connection.IdentifySystemAsync(stopping);
         var size = await connection.ShowWalSegmentSizeAsync(stopping);
         await lease.RequireAsync(stopping);
@@ -123,12 +125,17 @@ internal sealed partial class WalTail(
 
         // Before there is a slot: a copy that is refused would keep its WAL for nobody until its disk is full.
         await guard.RequireAsync(lineage, archive, inventory, stopping);
-        var slot = await EnsureSlotAsync(connection, stopping);
+        var found = await ReadSlotAsync(connection, stopping);
+        var slot = found ?? await CreateSlotAsync(connection, stopping);
 
         // Asked after the listing: another agent may have archived WAL that the server wrote since the first question, and that is no server set back.
         var position = (await connection.IdentifySystemAsync(stopping)).Position;
-        var start = TailStart.Decide(inventory, history, position, slot, size, lineage.IsStandby);
+        var start = TailStart.Decide(inventory, history, position, slot, size, server.IsStandby);
         start = start == refusedOverlap ? start.WithoutOverlap(size) : start;
+        if (start.IsFirst && found?.Position is { } held)
+        {
+            LogBeginsAnew(catalog.Description, options.Slot, held);
+        }
 
         // Only now: a server that must not be followed leaves no trace of its history either.
         foreach (var file in lineage.Files)
@@ -162,7 +169,7 @@ internal sealed partial class WalTail(
             }
 
             LogSlotLost(options.Slot, invalidated.ServerMessage);
-            await using var another = await ReplicationConnection.OpenAsync(options.ToConnectionSettings(clock), stopping);
+            await using var another = await ReplicationConnection.OpenAsync(Settings, stopping);
             await another.DropSlotAsync(options.Slot, stopping);
             return TimeSpan.Zero;
         }
@@ -238,17 +245,11 @@ internal sealed partial class WalTail(
     }
 
     /// <summary>The slot comes before anything else: without it the server may drop WAL that nobody has yet.</summary>
-    private async Task<SlotPositionOrNone> EnsureSlotAsync(ReplicationConnection connection, CancellationToken cancellationToken)
+    private async Task<SlotPositionOrNone> CreateSlotAsync(ReplicationConnection connection, CancellationToken cancellationToken)
     {
-        var found = await ReadSlotAsync(connection, cancellationToken);
-        if (found is null)
-        {
-            await connection.CreatePhysicalSlotAsync(options.Slot, temporary: false, cancellationToken);
-            LogSlotCreated(options.Slot);
-            found = await ReadSlotAsync(connection, cancellationToken);
-        }
-
-        return found ?? default;
+        await connection.CreatePhysicalSlotAsync(options.Slot, temporary: false, cancellationToken);
+        LogSlotCreated(options.Slot);
+        return await ReadSlotAsync(connection, cancellationToken) ?? default;
     }
 
     private async Task<SlotPositionOrNone?> ReadSlotAsync(ReplicationConnection connection, CancellationToken cancellationToken)
@@ -272,7 +273,7 @@ internal sealed partial class WalTail(
     {
         try
         {
-            var settings = options.ToConnectionSettings(clock) with { ConnectTimeout = ProbeTime };
+            var settings = Settings with { ConnectTimeout = ProbeTime };
             await using var connection = await ReplicationConnection.OpenAsync(settings, cancellationToken);
             return false;
         }
@@ -354,6 +355,12 @@ internal sealed partial class WalTail(
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Streaming WAL from {Start} on timeline {Timeline}; durable up to {Frontier}.")]
     private partial void LogStreaming(Lsn start, uint timeline, Lsn frontier);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "{Repository} has no WAL of this server, although slot '{Slot}' holds it from {Position} on, as if an agent had used it: a new archive begins here. Is this the right store, is its volume "
+            + "mounted? With Repository:Create set to false nothing would have begun.")]
+    private partial void LogBeginsAnew(string repository, string slot, Lsn position);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Created replication slot '{Slot}'.")]
     private partial void LogSlotCreated(string slot);

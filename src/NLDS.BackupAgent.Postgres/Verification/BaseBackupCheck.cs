@@ -5,8 +5,12 @@ using NLDS.BackupAgent.Repository.Verification;
 
 namespace NLDS.BackupAgent.Postgres.Verification;
 
-/// <summary>A base backup's archives are tar, and hold each file that the server's own manifest lists with its size and CRC-32C, and no other.</summary>
-internal sealed class BaseBackupCheck : IBackupCheck
+/// <summary>
+/// A base backup's archives are tar, and hold each file that the server's own manifest lists with its size and CRC-32C, and no other; the files of an incremental one that
+/// come in blocks can be put together.
+/// </summary>
+/// <param name="incremental">Null for a full backup.</param>
+internal sealed class BaseBackupCheck(BaseBackupDetails.IncrementalPart? incremental) : IBackupCheck
 {
     private readonly Lock gate = new();
     private readonly List<FileDigest> archives = [];
@@ -23,7 +27,9 @@ internal sealed class BaseBackupCheck : IBackupCheck
 
             var files = new FileDigest();
             archives.Add(files);
-            return new ArchiveCheck(new TarScanner(new ArchiveFiles(files, ArchiveFiles.TablespaceOf(content.Name))));
+            var oid = ArchiveFiles.TablespaceOf(content.Name);
+            ITarVisitor visitor = new ArchiveFiles(files, oid);
+            return new ArchiveCheck(new TarScanner(incremental is null ? visitor : new WholeSize(visitor, oid, incremental.BlockBytes)));
         }
     }
 

@@ -45,12 +45,25 @@ internal sealed class DamageCosts
         "none: no restore to the newest timeline needs it, or other objects hold the same WAL",
         cancellationToken);
 
-    public Task<DamageFinding> PriceAsync(BaseBackup backup, string subject, string what, CancellationToken cancellationToken) => DescribeAsync(
-        subject,
-        what,
-        [.. Difference(lost.Except([backup]), holes.Keys), .. RestorableSpans.Without(Restorable([], []), Restorable([backup], []))],
-        $"none: an older base backup and the WAL since reach every moment that {backup.Sealed.Id} does; a restore takes longer",
-        cancellationToken);
+    public Task<DamageFinding> PriceAsync(BaseBackup backup, string subject, string what, CancellationToken cancellationToken)
+    {
+        var gone = WithChildren(backups, [backup]);
+        return DescribeAsync(
+            subject,
+            what,
+            [.. Difference(lost.Except(gone), holes.Keys), .. RestorableSpans.Without(Restorable([], []), Restorable(gone, []))],
+            $"none: an older base backup and the WAL since reach every moment that {string.Join(", ", gone.Append(backup).Distinct().Select(b => b.Sealed.Id))} "
+            + $"{(gone.Count > 1 ? "do" : "does")}; a restore takes longer",
+            cancellationToken);
+    }
+
+    /// <summary>Some backups, and those that build upon them: what costs one costs all of them.</summary>
+    /// <param name="all">Oldest first.</param>
+    public static IReadOnlyList<BaseBackup> WithChildren(IEnumerable<BaseBackup> all, IEnumerable<BaseBackup> some)
+    {
+        var ids = some.Select(b => b.Sealed.Id.ToString()).ToHashSet();
+        return [.. all.Where(b => ids.Contains(b.Sealed.Id.ToString()) || (b.Sealed.Parent is { } parent && ids.Contains(parent) && ids.Add(b.Sealed.Id.ToString())))];
+    }
 
     /// <summary>What could be restored if only this were damaged, less what can be with all the damage there is.</summary>
     private IReadOnlyList<LogRange> Difference(IEnumerable<BaseBackup> without, IEnumerable<WalFault> faults) =>

@@ -16,8 +16,11 @@ namespace NLDS.BackupAgent.Postgres.Verification;
 /// </summary>
 internal sealed class PostgresVerifier(BackupRepository repository, PostgresCatalog catalog, TimeProvider clock)
 {
-    /// <summary>A tail writes its first confirmation within seconds; a base backup older than this has one beside it.</summary>
-    private static readonly TimeSpan UntilConfirmed = TimeSpan.FromMinutes(1);
+    /// <summary>
+    /// A tail writes its first confirmation when it has streamed for some seconds; a base backup older than this has one beside it, even if the
+    /// agent was killed again and again before it came to that.
+    /// </summary>
+    private static readonly TimeSpan UntilConfirmed = TimeSpan.FromMinutes(10);
 
     private static readonly string[] OtherDocuments = ["keys/", "journal/", "marks/", "recovery/", "postgres/wal/plain.json", "postgres/lease/", "postgres/adopted/", "postgres/succession/", "postgres/verified/"];
 
@@ -29,20 +32,21 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
         var archive = catalog.OpenLog(size);
         var run = new VerificationRun(PostgresCatalog.Source, scope, progress, clock);
         var backups = await new BackupVerifier(repository, PostgresCatalog.Layout, BaseBackupTaker.ServerManifestName)
-            .VerifyAsync(_ => new BaseBackupCheck(), run, cancellationToken);
-        var (bases, damage) = ReadDetails(backups);
+            .VerifyAsync(backup => new BaseBackupCheck(IncrementalOf(backup)), run, cancellationToken);
+        var (known, damage) = ReadDetails(backups);
 
         var records = new List<DamagedRecord>();
         var points = new List<LogMark>();
         var inventory = await archive.ReadInventoryAsync(records, cancellationToken);
         var log = await new LogVerifier(repository, PostgresCatalog.Source, archive).VerifyAsync(
-            inventory, From(scope, bases, backups, size), (lineage, start) => WalCheck.Begin(lineage, start, size, points.Add), run, cancellationToken);
+            inventory, From(scope, known, backups, size), (lineage, start) => WalCheck.Begin(lineage, start, size, points.Add), run, cancellationToken);
         var beside = await new WalRecords(archive, run).VerifyAsync(log.Inventory, records, points, cancellationToken);
         RequireConfirmation(archive, log.Inventory, records, backups.All, run);
         RequirePlainReach(archive, log.Inventory, run);
 
+        var bases = await StillThereAsync(known, log.Inventory, cancellationToken);
         var faults = Faults(log, bases, beside, size);
-        var lost = bases.Where(b => damage.Any(d => d.IsLost && d.Id == b.Sealed.Id)).ToList();
+        var lost = DamageCosts.WithChildren(bases, bases.Where(b => damage.Any(d => d.IsLost && d.Id == b.Sealed.Id)));
         await PriceAsync(new DamageCosts(archive, log.Inventory, Newest(log.Inventory, beside), bases, lost, faults), bases, damage, faults, run, cancellationToken);
         var documents = new DocumentVerifier(repository);
         await documents.RequireKeysAsync(backups.All, run, cancellationToken);
@@ -67,6 +71,34 @@ internal sealed class PostgresVerifier(BackupRepository repository, PostgresCata
         }
 
         return (bases, damage);
+    }
+
+    /// <summary>Without those that retention has removed since they were listed, and then their log.</summary>
+    private async Task<IReadOnlyList<BaseBackup>> StillThereAsync(IReadOnlyList<BaseBackup> known, LogInventory inventory, CancellationToken cancellationToken)
+    {
+        var there = new List<BaseBackup>();
+        foreach (var backup in known)
+        {
+            if (!WalContinuity.BeforeConsistency(inventory, backup).Any() || await repository.ExistsAsync(PostgresCatalog.Layout, backup.Sealed.Id, cancellationToken))
+            {
+                there.Add(backup);
+            }
+        }
+
+        return there;
+    }
+
+    /// <summary>Details that nobody understands are found later, by name.</summary>
+    private static BaseBackupDetails.IncrementalPart? IncrementalOf(SealedBackup backup)
+    {
+        try
+        {
+            return backup.Parent is null ? null : PostgresCatalog.Read(backup).Details.Incremental;
+        }
+        catch (NotRestorableException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Everything, or the log that the backups in scope need.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 
 namespace NLDS.BackupAgent.Postgres.Wal;
@@ -10,6 +11,9 @@ internal readonly record struct Lsn(ulong Value) : IComparable<Lsn>
 {
     /// <summary>PostgreSQL's InvalidXLogRecPtr: no WAL is ever at 0/0.</summary>
     public static readonly Lsn Invalid;
+
+    /// <summary>The parser itself passes over white space and zeros (U+0000).</summary>
+    private static readonly SearchValues<char> Digits = SearchValues.Create("0123456789ABCDEFabcdef");
 
     public bool IsValid => Value != 0;
 
@@ -60,6 +64,7 @@ internal readonly record struct Lsn(ulong Value) : IComparable<Lsn>
     {
         half = 0;
         return digits.Length is >= 1 and <= 8
+            && !digits.ContainsAnyExcept(Digits)
             && uint.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out half);
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace NLDS.BackupAgent.Postgres.Wal;
 
@@ -57,6 +58,22 @@ internal sealed class TimelineHistory
         return new TimelineHistory(timeline, ancestors);
     }
 
+    /// <summary>
+    /// The parent's own file, which a file begins with: the server copies it, writes an empty line in case that it lacked its last newline, and then a line for the parent
+    /// (timeline.c, writeTimeLineHistory). Null where the parent is a timeline without a file.
+    /// </summary>
+    /// <exception cref="FormatException">The file is damaged.</exception>
+    public static (uint Timeline, byte[] Content)? ParentOf(uint timeline, ReadOnlySpan<byte> content)
+    {
+        if (Parse(timeline, Encoding.UTF8.GetString(content)).Ancestors is not [.., _, var parent])
+        {
+            return null;
+        }
+
+        var lastLine = content.TrimEnd("\n"u8).LastIndexOf((byte)'\n') + 1;
+        return (parent.Timeline, content[..(lastLine - 1)].ToArray());
+    }
+
     public static string FileName(uint timeline) => timeline.ToString("X8", CultureInfo.InvariantCulture) + Suffix;
 
     public static bool TryParseFileName(ReadOnlySpan<char> name, out uint timeline)
@@ -64,7 +81,7 @@ internal sealed class TimelineHistory
         timeline = 0;
         return name.Length == 8 + Suffix.Length
             && name.EndsWith(Suffix, StringComparison.Ordinal)
-            && !name[..8].ContainsAnyInRange('a', 'f')
+            && !name[..8].ContainsAnyExcept(WalSegment.Capitals)
             && uint.TryParse(name[..8], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out timeline)
             && timeline != 0;
     }

@@ -26,5 +26,7 @@ internal sealed class WalNaming(WalSegmentSize size) : ILogNaming
         return parsed;
     }
 
+    public bool IsLineage(string text) => text.Length == 8 && !text.AsSpan().ContainsAnyExcept(WalSegment.Capitals) && Timeline(text) != 0;
+
     public string Format(ulong position) => new Lsn(position).ToString();
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 
 namespace NLDS.BackupAgent.Postgres.Wal;
@@ -9,6 +10,8 @@ namespace NLDS.BackupAgent.Postgres.Wal;
 internal readonly record struct WalSegment
 {
     private const int NameLength = 24;
+
+    internal static readonly SearchValues<char> Capitals = SearchValues.Create("0123456789ABCDEF");
 
     public WalSegment(uint timeline, ulong number, WalSegmentSize size)
     {
@@ -66,7 +69,9 @@ internal readonly record struct WalSegment
     private static bool TryParsePart(ReadOnlySpan<char> digits, out uint part)
     {
         part = 0;
-        return !digits.ContainsAnyInRange('a', 'f')
+
+        // The parser itself passes over zeros behind the digits (U+0000).
+        return !digits.ContainsAnyExcept(Capitals)
             && uint.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out part);
     }
 }

@@ -17,13 +17,16 @@ internal readonly record struct WalSegmentSize
     /// <exception cref="ArgumentOutOfRangeException">No cluster can have this size.</exception>
     public WalSegmentSize(int bytes)
     {
-        if (bytes is < Minimum or > Maximum || !BitOperations.IsPow2(bytes))
+        if (!IsPossible(bytes))
         {
             throw new ArgumentOutOfRangeException(nameof(bytes), bytes, "A WAL segment has a power of two of bytes between 1 MB and 1 GB.");
         }
 
         this.bytes = bytes;
     }
+
+    /// <summary>Whether a cluster can have it.</summary>
+    public static bool IsPossible(int bytes) => bytes is >= Minimum and <= Maximum && BitOperations.IsPow2(bytes);
 
     public int Bytes => bytes != 0 ? bytes : throw new InvalidOperationException("This segment size was never set; ask the server with SHOW wal_segment_size.");
 

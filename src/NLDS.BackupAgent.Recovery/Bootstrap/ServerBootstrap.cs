@@ -29,7 +29,9 @@ public sealed partial class ServerBootstrap(
         var directory = Require(wanted);
         var content = source.Look(directory);
         var progress = new RequestWork(directory).Read();
-        var newest = await FindRequestAsync(source, directory, content, progress, cancellationToken);
+
+        // A request is for the original's server: a copy that carried it out would take it away from there.
+        var newest = wanted.TakesPlace ? await FindRequestAsync(source, directory, content, progress, cancellationToken) : null;
         if (progress is not null)
         {
             return await ContinueAsync(source, wanted, content, progress, newest, cancellationToken);
@@ -58,6 +60,10 @@ public sealed partial class ServerBootstrap(
             DirectoryKind.Unfinished => throw new SourceException(
                 $"'{directory}' holds {content.Words}, but the repository in {repository.Description} has nothing of {source.Name}. Nothing was done. Do the settings of "
                 + "Storage point where the restore came from?",
+                isPermanent: true),
+            _ when !wanted.TakesPlace => throw new SourceException(
+                $"'{directory}' holds {content.Words}, and the repository in {repository.Description} has nothing of {source.Name}: a copy of nothing would be an empty server. "
+                + "Nothing was done. Do the settings of Storage point where the original's backups are?",
                 isPermanent: true),
             _ => new BootstrapPlan(
                 BootstrapAction.LetInitialise,

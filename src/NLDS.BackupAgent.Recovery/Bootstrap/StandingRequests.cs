@@ -52,6 +52,11 @@ public sealed class StandingRequests(BackupRepository repository, TimeProvider c
             return null;
         }
 
+        if (request.Id != id || request.Source != source)
+        {
+            throw new NotRestorableException($"The request '{id}' for {source} is damaged: it is of another name.");
+        }
+
         var begun = await folder.FindAsync(id + Begun, RecoveryJson.Default.BegunRequest, cancellationToken);
         return new RequestState(request, begun?.Instance, await folder.FindAsync(id + Ended, RecoveryJson.Default.EndedRequest, cancellationToken));
     }

@@ -6,7 +6,7 @@ namespace NLDS.BackupAgent.Recovery.Drills;
 /// <summary>What the drills of all sources come to: times against their objectives, and what somebody should look at. Pure.</summary>
 internal static class DrillConclusion
 {
-    public static DrillReport Of(string id, DateTimeOffset began, DateTimeOffset ended, string by, IReadOnlyList<SourceDrill> drilled, DrillOptions options)
+    public static DrillReport Of(string id, DateTimeOffset began, DateTimeOffset ended, string by, IReadOnlyList<SourceDrill> drilled, DrillOptions options, DrillMode mode)
     {
         double? time = drilled.Count > 0 && drilled.All(source => source.RecoveryTimeSeconds is not null) ? drilled.Sum(source => source.RecoveryTimeSeconds) : null;
         var point = drilled.Max(source => source.RecoveryPointSeconds);
@@ -46,6 +46,7 @@ internal static class DrillConclusion
             Began = began,
             Ended = ended,
             By = by,
+            Mode = mode,
             Verdict = hasFailed ? DrillVerdict.Failed
                 : time > options.RecoveryTime.TotalSeconds || point > options.RecoveryPoint.TotalSeconds ? DrillVerdict.ObjectiveMissed : DrillVerdict.Passed,
             RecoveryTimeSeconds = time,

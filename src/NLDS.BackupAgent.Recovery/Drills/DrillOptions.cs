@@ -2,6 +2,16 @@ using System.ComponentModel.DataAnnotations;
 
 namespace NLDS.BackupAgent.Recovery.Drills;
 
+/// <summary>Where a drill is held.</summary>
+public enum DrillMode
+{
+    /// <summary>On this machine, with its own programs.</summary>
+    Local,
+
+    /// <summary>In a namespace that is made for it, by the runbook of <c>recover cluster</c>.</summary>
+    Kubernetes,
+}
+
 /// <summary>Which backup a drill begins from.</summary>
 public enum DrilledBackup
 {
@@ -19,7 +29,7 @@ public enum DrilledMoment
 /// <summary>What a drill restores.</summary>
 public sealed record DrillChoice(DrilledBackup Backup, DrilledMoment Moment);
 
-/// <summary>Section <c>Drill</c>: the rehearsal of a disaster, on this machine.</summary>
+/// <summary>Section <c>Drill</c>: the rehearsal of a disaster.</summary>
 public sealed class DrillOptions : IValidatableObject
 {
     public const string Section = "Drill";
@@ -32,6 +42,12 @@ public sealed class DrillOptions : IValidatableObject
 
     /// <summary>IANA name of the schedule's time zone.</summary>
     public string TimeZone { get; set; } = "UTC";
+
+    /// <summary><c>Local</c>, on this machine, or <c>Kubernetes</c>, in a namespace of its own.</summary>
+    public DrillMode Mode { get; set; } = DrillMode.Local;
+
+    /// <summary>What mode Kubernetes needs.</summary>
+    public KubernetesDrillOptions Kubernetes { get; set; } = new();
 
     /// <summary>Where the scratch directories are made; the machine's temporary directory unless said. It needs room for all that is restored.</summary>
     public string? Directory { get; set; }
@@ -66,6 +82,11 @@ public sealed class DrillOptions : IValidatableObject
         if (Directory is { } directory && !Path.IsPathRooted(directory))
         {
             yield return new ValidationResult($"Drill:Directory is '{directory}'. Write an absolute path.");
+        }
+
+        if (Mode == DrillMode.Kubernetes && Choice != KubernetesDrillOptions.Choice)
+        {
+            yield return new ValidationResult("Drill:Mode is Kubernetes, where the newest backup is restored to the latest moment. Leave Drill:Backup and Drill:Moment out.");
         }
 
         foreach (var (name, value) in new[] { (nameof(RecoveryTime), RecoveryTime), (nameof(RecoveryPoint), RecoveryPoint), (nameof(Timeout), Timeout), (nameof(ProofTime), ProofTime) })

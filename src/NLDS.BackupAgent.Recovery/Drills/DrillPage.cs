@@ -13,7 +13,7 @@ internal static class DrillPage
         var (verdict, colour) = Verdict(report.Verdict);
         var page = ReportPage.Begin($"Disaster recovery drill {report.Id}: {verdict}");
         page.Append(CultureInfo.InvariantCulture, $"<h1>Disaster recovery drill <span class=\"verdict {colour}\">{Text(verdict)}</span></h1>\n");
-        page.Append(CultureInfo.InvariantCulture, $"<p class=\"soft\">{report.Began.UtcDateTime:yyyy-MM-dd HH:mm:ss} to {report.Ended.UtcDateTime:HH:mm:ss} UTC, by {Text(report.By)}</p>\n<div class=\"tiles\">\n");
+        page.Append(CultureInfo.InvariantCulture, $"<p class=\"soft\">{report.Began.UtcDateTime:yyyy-MM-dd HH:mm:ss} to {report.Ended.UtcDateTime:HH:mm:ss} UTC, {Where(report.Mode)}, by {Text(report.By)}</p>\n<div class=\"tiles\">\n");
         ReportPage.Tile(page, "Recovery time", report.RecoveryTimeSeconds, report.RecoveryTimeObjectiveSeconds, "from the decision until everything answers");
         ReportPage.Tile(page, "Recovery point", report.RecoveryPointSeconds, report.RecoveryPointObjectiveSeconds, "what a disaster at the drill's beginning would have cost");
         page.Append("</div>\n");
@@ -116,6 +116,8 @@ internal static class DrillPage
 
         page.Append("</svg>\n");
     }
+
+    private static string Where(DrillMode mode) => mode == DrillMode.Kubernetes ? "in a namespace of Kubernetes" : "on one machine";
 
     private static (string Words, string Colour) Verdict(DrillVerdict verdict) => verdict switch
     {

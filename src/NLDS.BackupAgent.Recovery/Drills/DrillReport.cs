@@ -26,6 +26,9 @@ public sealed record DrillReport
     /// <summary>Who did it: the agent's instance, and the machine.</summary>
     public required string By { get; init; }
 
+    /// <summary>Where; reports that do not say are of this machine.</summary>
+    public DrillMode Mode { get; init; }
+
     public required DrillVerdict Verdict { get; init; }
 
     /// <summary>From the decision to restore until all services answer, one source after the other; null when they never did.</summary>

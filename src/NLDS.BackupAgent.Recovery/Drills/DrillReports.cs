@@ -45,11 +45,16 @@ public sealed class DrillReports(BackupRepository repository)
 
     /// <summary>The page first: where the document is, the page is.</summary>
     /// <returns>Where the page lies, from the repository's root.</returns>
+    /// <exception cref="SourceException">Another drill has reported under this id.</exception>
     internal async Task<string> WriteAsync(DrillReport report, IReadOnlyList<DrillReport> earlier, CancellationToken cancellationToken)
     {
         var folder = repository.OpenFolder(Folder);
         await folder.PutFileAsync($"{report.Id}/report.html", Encoding.UTF8.GetBytes(DrillPage.Write(report, earlier)), cancellationToken);
-        await folder.PutAsync(report.Id + Document, report, RecoveryJson.Default.DrillReport, cancellationToken);
+        if (!await folder.PutAsync(report.Id + Document, report, RecoveryJson.Default.DrillReport, cancellationToken))
+        {
+            throw new SourceException($"Another drill has the report '{Folder}/{report.Id}'. It was left as it is, and this drill has none. Drill again.", isPermanent: false);
+        }
+
         return $"{Folder}/{report.Id}/report.html";
     }
 }

@@ -83,7 +83,7 @@ public sealed partial class DrillRunner(DrillReports reports, DrillOptions optio
             await scratch.DisposeAsync();
         }
 
-        var report = DrillConclusion.Of(id, began, clock.GetUtcNow(), $"{agent.Instance} on {agent.Machine}", drilled, options);
+        var report = DrillConclusion.Of(id, began, clock.GetUtcNow(), $"{agent.Instance} on {agent.Machine}", drilled, options, DrillMode.Local);
         var page = await reports.WriteAsync(report, earlier, cancellationToken);
         LogDrilled(report.Verdict, page);
         return (report, page);
@@ -180,12 +180,12 @@ public sealed partial class DrillRunner(DrillReports reports, DrillOptions optio
             }
 
             var listing = await source.ListAsync(cancellationToken);
-            if (listing.Log is not { RestorableFrom: { } from, RestorableTo: { } end } || end <= from)
+            if (listing.Log?.Spans is not [.., var (from, end)] || end <= from)
             {
                 return (null, null);
             }
 
-            // Behind an older backup retention may have removed the log.
+            // Behind an older backup there is a gap, or retention has removed the log.
             var backups = listing.Backups.Where(backup => backup.Manifest.Ended >= from).ToList();
             var backup = choice.Backup == DrilledBackup.Random && backups.Count > 0 ? backups[drill.Random.Next(backups.Count)] : null;
             if (choice.Moment == DrilledMoment.Latest)

@@ -74,16 +74,22 @@ public sealed partial class RecoveryMarks(BackupRepository repository, TimeProvi
     public static string ScheduledName(DateTimeOffset now) => string.Create(CultureInfo.InvariantCulture, $"auto-{now.UtcDateTime:yyyyMMdd-HHmmss}");
 
     /// <summary>Null when the store said that there is none.</summary>
-    public Task<RecoveryMark?> FindAsync(string name, CancellationToken cancellationToken) => Folder.FindAsync(name + Suffix, RecoveryJson.Default.RecoveryMark, cancellationToken);
+    /// <exception cref="NotRestorableException">It is damaged, or of another name.</exception>
+    public async Task<RecoveryMark?> FindAsync(string name, CancellationToken cancellationToken)
+    {
+        var mark = await Folder.FindAsync(name + Suffix, RecoveryJson.Default.RecoveryMark, cancellationToken);
+        return mark is null || (mark.Name == name && mark.Places.Values.All(place => place is not null))
+            ? mark
+            : throw new NotRestorableException($"The mark 'marks/{name}{Suffix}' is damaged: it is of another name, or of no place.");
+    }
 
     /// <summary>All marks, oldest first.</summary>
     public async Task<IReadOnlyList<RecoveryMark>> ListAsync(CancellationToken cancellationToken)
     {
-        var folder = Folder;
         var found = new List<RecoveryMark>();
-        foreach (var name in await folder.ListAsync(cancellationToken))
+        foreach (var name in (await Folder.ListAsync(cancellationToken)).Where(name => name.EndsWith(Suffix, StringComparison.Ordinal)))
         {
-            if (await folder.FindAsync(name, RecoveryJson.Default.RecoveryMark, cancellationToken) is { } mark)
+            if (await FindAsync(name[..^Suffix.Length], cancellationToken) is { } mark)
             {
                 found.Add(mark);
             }

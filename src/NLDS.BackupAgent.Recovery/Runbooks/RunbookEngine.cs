@@ -10,12 +10,6 @@ namespace NLDS.BackupAgent.Recovery.Runbooks;
 /// </summary>
 internal sealed partial class RunbookEngine(RunJournal journal, RecoveryReports reports, TimeProvider clock, ILogger<RunbookEngine> logger)
 {
-    /// <summary>A proof behind a step looks at what the step itself has waited for.</summary>
-    private static readonly TimeSpan ProofTime = TimeSpan.FromMinutes(1);
-
-    /// <summary>What the states and last words of pods may take when something has failed already.</summary>
-    private static readonly TimeSpan DiagnosisTime = TimeSpan.FromSeconds(30);
-
     /// <summary>Told what has just been done (<c>did NAME</c>) and what is written down (<c>wrote NAME</c>); a test ends there.</summary>
     internal Action<string> Reached { get; set; } = _ => { };
 
@@ -31,7 +25,7 @@ internal sealed partial class RunbookEngine(RunJournal journal, RecoveryReports 
             var scope = new RunScope(run.Begun.Id, facts, watch);
             watch.Say($"[{number}/{runbook.Steps.Count}] {step.Name}: {step.What}");
             var began = clock.GetTimestamp();
-            var (words, wasThere) = await DoAsync(step, scope, run.Begun.Scenario, mayBeThere, cancellationToken);
+            var (words, wasThere) = await Runner(run).DoAsync(step, scope, mayBeThere, cancellationToken);
             Reached($"did {step.Name}");
             var written = new DoneStep(number, step.Name, words, wasThere, clock.GetUtcNow(), clock.GetElapsedTime(began).TotalSeconds, by, scope.Remembered, scope.Findings);
             await journal.WriteAsync(run.Begun.Id, written, cancellationToken);
@@ -54,80 +48,10 @@ internal sealed partial class RunbookEngine(RunJournal journal, RecoveryReports 
         foreach (var step in runbook.Steps.Take(run.Done.Count + 1).Reverse().Where(step => step.Undo is not null))
         {
             watch.Say($"Taking back: {step.Name}");
-            watch.Say($"    {await WithinAsync(step, "taking back", run.Begun.Scenario, scope, token => step.Undo!(scope, token), cancellationToken)}");
+            watch.Say($"    {await Runner(run).UndoAsync(step, scope, cancellationToken)}");
         }
 
         return await EndAsync(run, runbook, by, scope.Findings, cancellationToken);
-    }
-
-    private async Task<(string Words, bool WasThere)> DoAsync(RunbookStep step, RunScope scope, string scenario, bool mayBeThere, CancellationToken cancellationToken)
-    {
-        if (mayBeThere && step.Prove is not null && await step.Prove(scope, cancellationToken) is { } there)
-        {
-            return (there, true);
-        }
-
-        var words = await WithinAsync(step, step.Name, scenario, scope, token => step.Do(scope, token), cancellationToken);
-        if (step.Prove is not null)
-        {
-            using var limit = new CancellationTokenSource(ProofTime, clock);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-            if (await step.Prove(scope, either.Token) is null)
-            {
-                throw new SourceException($"'{step.Name}' was done, and its effect is not there: somebody or something else works against it. {Advice(scenario)}", isPermanent: false);
-            }
-        }
-
-        return (words, false);
-    }
-
-    private async Task<string> WithinAsync(
-        RunbookStep step, string doing, string scenario, RunScope scope, Func<CancellationToken, Task<string>> work, CancellationToken cancellationToken)
-    {
-        using var limit = new CancellationTokenSource(step.Timeout, clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        try
-        {
-            return await work(either.Token);
-        }
-        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-        {
-            await DiagnoseAsync(step, scope, cancellationToken);
-            throw new SourceException($"'{doing}' took longer than {step.Timeout} ({step.TimeoutKey}). {Advice(scenario)}", isPermanent: false);
-        }
-        catch (SourceException failure)
-        {
-            await DiagnoseAsync(step, scope, cancellationToken);
-            throw new SourceException($"'{doing}' failed: {failure.Message} {Advice(scenario)}", failure.IsPermanent, failure);
-        }
-        catch (NotRestorableException damage)
-        {
-            await DiagnoseAsync(step, scope, cancellationToken);
-            throw new NotRestorableException($"'{doing}' failed: {damage.Message} {Advice(scenario)}", damage);
-        }
-    }
-
-    /// <summary>What cannot be found out about a failure does not hide the failure.</summary>
-    private async Task DiagnoseAsync(RunbookStep step, RunScope scope, CancellationToken cancellationToken)
-    {
-        if (step.Diagnose is null)
-        {
-            return;
-        }
-
-        using var limit = new CancellationTokenSource(DiagnosisTime, clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        try
-        {
-            foreach (var line in await step.Diagnose(scope, either.Token))
-            {
-                scope.Say($"    {line}");
-            }
-        }
-        catch (Exception unknown) when (unknown is SourceException || (unknown is OperationCanceledException && !cancellationToken.IsCancellationRequested))
-        {
-            scope.Say($"    More is not to be found out: {unknown.Message}");
-        }
     }
 
     private async Task<(RecoveryReport Report, string Page)> EndAsync(
@@ -184,8 +108,8 @@ internal sealed partial class RunbookEngine(RunJournal journal, RecoveryReports 
         };
     }
 
-    private static string Advice(string scenario) =>
-        $"Mend the cause and say 'recover {scenario}' again: it goes on here. 'recover {scenario} --undo' gives it up.";
+    private StepRunner Runner(JournaledRun run) => new(
+        clock, $"Mend the cause and say 'recover {run.Begun.Scenario}' again: it goes on here. 'recover {run.Begun.Scenario} --undo' gives it up.");
 
     [LoggerMessage(LogLevel.Information, "Recovery {Run}: {Step}. {Words}")]
     private partial void LogDone(string run, string step, string words);

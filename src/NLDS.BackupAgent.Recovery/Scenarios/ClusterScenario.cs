@@ -24,10 +24,15 @@ internal sealed class ClusterScenario(
 
     public string Name => "cluster";
 
+    /// <summary>For a drill: the namespace, which is there, in which everything comes back beside the original.</summary>
+    public string? Scratch { get; init; }
+
+    private string Namespace => Scratch ?? cluster.Namespace;
+
     public async Task<Assessment> AssessAsync(IReadOnlyList<ISnapshotSource> sources, IReadOnlyDictionary<string, string> arguments, CancellationToken cancellationToken)
     {
         var to = arguments.GetValueOrDefault("to");
-        var facts = new Dictionary<string, string> { ["namespace"] = cluster.Namespace };
+        var facts = new Dictionary<string, string> { ["namespace"] = Namespace };
         List<string> lines = [];
         List<string> warnings = [];
         foreach (var source in (ISnapshotSource[])[Objects(sources), .. Wanted(sources, arguments)])
@@ -56,7 +61,7 @@ internal sealed class ClusterScenario(
 
         if (options.Provision.Count == 0)
         {
-            await applications.AssessAsync(cluster.Namespace, facts, lines, warnings: [], cancellationToken);
+            await applications.AssessAsync(Namespace, facts, lines, warnings: [], cancellationToken);
         }
 
         return new Assessment(new RunFacts(facts), lines, warnings);
@@ -157,6 +162,11 @@ internal sealed class ClusterScenario(
             if (selection is not null)
             {
                 wanted[selection] = selected;
+            }
+
+            if (Scratch is not null)
+            {
+                wanted[KubernetesServices.Rehearsal] = [];
             }
 
             return RestoreAsync(objects, facts, wanted, scope, token);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using NLDS.BackupAgent.Recovery.Runbooks;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Targets;
 
 namespace NLDS.BackupAgent.Recovery.Scenarios;
 
@@ -17,6 +18,7 @@ internal static class Provisioning
         {
             StartInfo = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, UseShellExecute = false },
         };
+        ChildEnvironment.WithoutSettings(process.StartInfo);
         process.OutputDataReceived += (_, line) => Hear(line.Data);
         process.ErrorDataReceived += (_, line) => Hear(line.Data);
         try

@@ -64,6 +64,12 @@ internal sealed class CommandScanner(ulong position, Action<CommandScanner> ende
     {
         while (!bytes.IsEmpty)
         {
+            if (state == State.CommandStart && CommandAtOnce(bytes) is > 0 and var whole)
+            {
+                bytes = bytes[whole..];
+                continue;
+            }
+
             if (state == State.Payload)
             {
                 var count = (int)Math.Min(payload, bytes.Length);
@@ -80,6 +86,71 @@ internal sealed class CommandScanner(ulong position, Action<CommandScanner> ende
             Position++;
             Take(next);
         }
+    }
+
+    /// <summary>The way of nearly every command: all of it is here. One that is cut off, or odd, goes the long way, byte by byte, which also finds the words for it.</summary>
+    /// <returns>Its length; 0 when it was not taken.</returns>
+    private int CommandAtOnce(ReadOnlySpan<byte> bytes)
+    {
+        var at = 0;
+        if (!TryReadNumber(bytes, (byte)'*', ref at, out var count) || count == 0)
+        {
+            return 0;
+        }
+
+        ReadOnlySpan<byte> called = default, first = default;
+        for (var i = 0; i < count; i++)
+        {
+            if (!TryReadNumber(bytes, (byte)'$', ref at, out var length) || bytes.Length - at - 2 < length || bytes[at + length] != '\r' || bytes[at + length + 1] != '\n')
+            {
+                return 0;
+            }
+
+            if (i == 0)
+            {
+                called = bytes.Slice(at, length);
+            }
+            else if (i == 1)
+            {
+                first = bytes.Slice(at, length);
+            }
+
+            at += length + 2;
+        }
+
+        Start = Position;
+        Position += (ulong)at;
+        EndCommand(Judge(called, first));
+        return at;
+    }
+
+    private static bool TryReadNumber(ReadOnlySpan<byte> bytes, byte mark, ref int at, out int number)
+    {
+        const int mostDigits = 9; // which any int holds
+        number = 0;
+        if (at >= bytes.Length || bytes[at] != mark)
+        {
+            return false;
+        }
+
+        var digits = at + 1;
+        for (at = digits; at < bytes.Length && bytes[at] is >= (byte)'0' and <= (byte)'9'; at++)
+        {
+            if (at - digits == mostDigits)
+            {
+                return false;
+            }
+
+            number = (number * 10) + (bytes[at] - '0');
+        }
+
+        if (at == digits || at + 1 >= bytes.Length || bytes[at] != '\r' || bytes[at + 1] != '\n')
+        {
+            return false;
+        }
+
+        at += 2;
+        return true;
     }
 
     private void Take(byte next)
@@ -153,7 +224,12 @@ internal sealed class CommandScanner(ulong position, Action<CommandScanner> ende
         }
 
         state = State.CommandStart;
-        Kind = Judge();
+        EndCommand(Judge(name.AsSpan(0, nameLength), argument.AsSpan(0, argumentLength)));
+    }
+
+    private void EndCommand(CommandKind kind)
+    {
+        Kind = kind;
         IsInTransaction = Kind == CommandKind.Multi || (IsInTransaction && Kind != CommandKind.Exec);
         if (!IsInTransaction)
         {
@@ -163,23 +239,19 @@ internal sealed class CommandScanner(ulong position, Action<CommandScanner> ende
         ended(this);
     }
 
-    private CommandKind Judge()
+    private static CommandKind Judge(ReadOnlySpan<byte> called, ReadOnlySpan<byte> first) => called.Length switch
     {
-        var called = name.AsSpan(0, nameLength);
-        return nameLength switch
-        {
-            4 when Is(called, "PING"u8) => CommandKind.Link,
-            4 when Is(called, "EXEC"u8) => CommandKind.Exec,
-            5 when Is(called, "MULTI"u8) => CommandKind.Multi,
-            6 when Is(called, "SELECT"u8) => CommandKind.Select,
-            7 when Is(called, "PUBLISH"u8) => CommandKind.Message,
-            8 when Is(called, "SPUBLISH"u8) => CommandKind.Message,
-            7 when Is(called, "FLUSHDB"u8) => CommandKind.Flush,
-            8 when Is(called, "FLUSHALL"u8) => CommandKind.Flush,
-            8 when Is(called, "REPLCONF"u8) => Is(argument.AsSpan(0, argumentLength), "GETACK"u8) ? CommandKind.AcknowledgementRequest : CommandKind.Link,
-            _ => CommandKind.Write,
-        };
-    }
+        4 when Is(called, "PING"u8) => CommandKind.Link,
+        4 when Is(called, "EXEC"u8) => CommandKind.Exec,
+        5 when Is(called, "MULTI"u8) => CommandKind.Multi,
+        6 when Is(called, "SELECT"u8) => CommandKind.Select,
+        7 when Is(called, "PUBLISH"u8) => CommandKind.Message,
+        8 when Is(called, "SPUBLISH"u8) => CommandKind.Message,
+        7 when Is(called, "FLUSHDB"u8) => CommandKind.Flush,
+        8 when Is(called, "FLUSHALL"u8) => CommandKind.Flush,
+        8 when Is(called, "REPLCONF"u8) => Is(first, "GETACK"u8) ? CommandKind.AcknowledgementRequest : CommandKind.Link,
+        _ => CommandKind.Write,
+    };
 
     private static bool Is(ReadOnlySpan<byte> word, ReadOnlySpan<byte> capitals) => System.Text.Ascii.EqualsIgnoreCase(word, capitals);
 }

@@ -38,5 +38,7 @@ internal sealed class StreamNaming(ulong origin = 0) : ILogNaming
         return true;
     }
 
+    public bool IsLineage(string text) => Replication.IsId(text);
+
     public string Format(ulong position) => position.ToString(CultureInfo.InvariantCulture);
 }

@@ -117,15 +117,21 @@ internal sealed class RespReader(Stream source, TimeProvider clock)
 
     private async Task<byte[]> ReadBulkAsync(int length, CancellationToken cancellationToken)
     {
-        var bulk = new byte[length];
+        // A length is only a claim: room is made as the bytes come.
+        var bulk = new byte[Math.Min(length, BufferBytes)];
         for (var filled = 0; filled < length;)
         {
+            if (filled == bulk.Length)
+            {
+                Array.Resize(ref bulk, Math.Min(length, 2 * bulk.Length));
+            }
+
             if (start == end && !await FillAsync(cancellationToken))
             {
                 throw Closed();
             }
 
-            var count = Math.Min(end - start, length - filled);
+            var count = Math.Min(end - start, bulk.Length - filled);
             buffer.AsSpan(start, count).CopyTo(bulk.AsSpan(filled));
             start += count;
             filled += count;

@@ -17,15 +17,25 @@ internal sealed class ServerInfo(IReadOnlyDictionary<string, string> fields)
     public bool IsReplica => this["role"] == "slave";
 
     /// <summary>Where a replica's primary is, as the replica knows it.</summary>
-    public ServerAddress? Primary => IsReplica && this["master_host"] is { } host && Number("master_port") is { } port ? new ServerAddress(host, (int)port) : null;
+    public ServerAddress? Primary =>
+        IsReplica && this["master_host"] is { } host && Number("master_port") is >= 0 and <= ushort.MaxValue and var port ? new ServerAddress(host, (int)port) : null;
 
     /// <summary>Keys by database, from the section Keyspace: <c>db0:keys=3,expires=1,avg_ttl=0</c>.</summary>
     public IReadOnlyDictionary<int, long> Databases => fields
-        .Where(f => f.Key.StartsWith("db", StringComparison.Ordinal) && f.Value.StartsWith("keys=", StringComparison.Ordinal) && int.TryParse(f.Key.AsSpan(2), out _))
-        .ToDictionary(f => int.Parse(f.Key.AsSpan(2), CultureInfo.InvariantCulture), f => long.Parse(f.Value.Split(',')[0].AsSpan(5), CultureInfo.InvariantCulture));
+        .Select(f => DatabaseIn(f.Key, f.Value))
+        .OfType<(int Number, long Keys)>()
+        .DistinctBy(database => database.Number)
+        .ToDictionary(database => database.Number, database => database.Keys);
 
     public long? Number(string name) =>
         long.TryParse(this[name], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null;
+
+    private static (int Number, long Keys)? DatabaseIn(string name, string value) =>
+        name.StartsWith("db", StringComparison.Ordinal) && value.StartsWith("keys=", StringComparison.Ordinal)
+        && int.TryParse(name.AsSpan(2), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        && long.TryParse(value.Split(',')[0].AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out var keys)
+            ? (number, keys)
+            : null;
 
     /// <summary>Passes over what it does not understand: every version adds lines.</summary>
     public static ServerInfo Parse(string text)

@@ -9,6 +9,9 @@ internal sealed class SilenceWatch : IAsyncDisposable
     /// <summary>Six of the server's own pings (repl-ping-replica-period 10), and its own patience (repl-timeout 60).</summary>
     public static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
 
+    /// <summary>It looks so many times within its bound: what is late by a twelfth is early enough, and each look wakes an agent at rest.</summary>
+    private const int Looks = 12;
+
     private readonly CancellationTokenSource ended;
     private readonly CancellationToken outer;
     private readonly ITimer timer;
@@ -26,8 +29,8 @@ internal sealed class SilenceWatch : IAsyncDisposable
                 }
             },
             null,
-            TimeSpan.FromSeconds(1),
-            TimeSpan.FromSeconds(1));
+            bound / Looks,
+            bound / Looks);
     }
 
     public CancellationToken Token => ended.Token;

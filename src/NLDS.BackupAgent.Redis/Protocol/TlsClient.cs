@@ -8,32 +8,54 @@ namespace NLDS.BackupAgent.Redis.Protocol;
 /// <summary>TLS from the first byte, as Redis serves it: the server must show a certificate for the name that was asked for.</summary>
 internal static class TlsClient
 {
-    /// <exception cref="AuthenticationException">The handshake failed or the certificate is not acceptable.</exception>
+    /// <exception cref="AuthenticationException">The certificate is not acceptable, or our own cannot be read.</exception>
+    /// <exception cref="ConnectionLostException">The connection broke in the handshake, which says nothing of either side's certificate.</exception>
     public static async Task<SslStream> WrapAsync(Stream plain, RedisOptions options, ServerAddress address, CancellationToken cancellationToken)
     {
-        var name = options.CertificateName ?? address.Host;
+        var handshake = Options(options, address);
         var tls = new SslStream(plain);
         try
         {
-            await tls.AuthenticateAsClientAsync(
-                new SslClientAuthenticationOptions
-                {
-                    TargetHost = name,
-                    EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-                    CertificateChainPolicy = ChainPolicy(options),
-                    ClientCertificateContext = ClientCertificate(options),
-                },
-                cancellationToken);
+            await tls.AuthenticateAsClientAsync(handshake, cancellationToken);
             return tls;
         }
-        catch (Exception problem) when (problem is AuthenticationException or IOException or CryptographicException or UnauthorizedAccessException)
+        catch (AuthenticationException refused)
         {
             await tls.DisposeAsync();
-            throw new AuthenticationException(
-                $"TLS with {address} failed: {problem.Message} Check Redis:RootCertificate, Redis:ClientCertificate and Redis:CertificateName ('{name}'), and that the port is the server's tls-port.",
-                problem);
+            throw Refused(options, address, refused);
+        }
+        catch (IOException broken)
+        {
+            await tls.DisposeAsync();
+            throw new ConnectionLostException(
+                $"The connection to {address} broke in the TLS handshake: {broken.Message} If this lasts, check that the port is the server's tls-port.", broken);
         }
     }
+
+    private static SslClientAuthenticationOptions Options(RedisOptions options, ServerAddress address)
+    {
+        try
+        {
+            return new SslClientAuthenticationOptions
+            {
+                TargetHost = Name(options, address),
+                EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+                CertificateChainPolicy = ChainPolicy(options),
+                ClientCertificateContext = ClientCertificate(options),
+            };
+        }
+        catch (Exception unreadable) when (unreadable is IOException or CryptographicException or UnauthorizedAccessException)
+        {
+            throw Refused(options, address, unreadable);
+        }
+    }
+
+    private static AuthenticationException Refused(RedisOptions options, ServerAddress address, Exception problem) => new(
+        $"TLS with {address} failed: {problem.Message} Check Redis:RootCertificate, Redis:ClientCertificate and Redis:CertificateName ('{Name(options, address)}'), "
+        + "and that the port is the server's tls-port.",
+        problem);
+
+    private static string Name(RedisOptions options, ServerAddress address) => options.CertificateName ?? address.Host;
 
     private static X509ChainPolicy ChainPolicy(RedisOptions options)
     {

@@ -27,7 +27,7 @@ internal static class RdbHistory
                 return true;
             }
 
-            if (EndOfText(beginning, at + 1) is not { } value || EndOfText(beginning, value) is not { } next)
+            if (RdbText.End(beginning, at + 1) is not { } value || RdbText.End(beginning, value) is not { } next)
             {
                 return false;
             }
@@ -36,36 +36,5 @@ internal static class RdbHistory
         }
 
         return false;
-    }
-
-    private static int? EndOfText(ReadOnlySpan<byte> bytes, int at)
-    {
-        const int compressed = 3;
-        if (ReadLength(bytes, ref at) is not { } length)
-        {
-            return null;
-        }
-
-        if (length.Encoding == compressed)
-        {
-            // Its length as it is stored, its true one, and the bytes.
-            length = ReadLength(bytes, ref at) ?? new RdbLength(ulong.MaxValue, -1);
-            return ReadLength(bytes, ref at) is not null && length.Value < (ulong)(bytes.Length - at) ? at + (int)length.Value : null;
-        }
-
-        var count = length.Encoding >= 0 ? 1UL << length.Encoding : length.Value;
-        return count < (ulong)(bytes.Length - at) ? at + (int)count : null;
-    }
-
-    private static RdbLength? ReadLength(ReadOnlySpan<byte> bytes, ref int at)
-    {
-        var size = at < bytes.Length ? RdbLength.Size(bytes[at]) : 0;
-        if (size == 0 || at + size > bytes.Length)
-        {
-            return null;
-        }
-
-        at += size;
-        return RdbLength.Read(bytes.Slice(at - size, size));
     }
 }

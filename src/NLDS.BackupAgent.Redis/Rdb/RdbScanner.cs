@@ -20,9 +20,11 @@ internal sealed class RdbScanner
     /// <summary>Module, function and key lengths are bounded by proto-max-bulk-len, which nobody sets to terabytes; a longer one is damage.</summary>
     private const ulong LongestText = 1UL << 42;
 
+    private static readonly RdbPart[] OneText = [RdbPart.Text];
+
     private readonly RdbChecksum checksum = new();
     private readonly RdbFields fields = new();
-    private readonly SortedDictionary<int, RdbDatabase> databases = [];
+    private readonly RdbCounts counts = new();
     private readonly Stack<RdbFrame> frames = [];
     private readonly byte[] small = new byte[16];
     private int smallBytes;
@@ -31,7 +33,6 @@ internal sealed class RdbScanner
     private State state = State.Header;
     private RdbPart part;
     private int version;
-    private int database;
     private bool expires;
     private byte type;
     private long functions;
@@ -61,6 +62,12 @@ internal sealed class RdbScanner
         checksum.Feed(bytes);
         while (!bytes.IsEmpty && !givenUp)
         {
+            if (state == State.Opcode && KeyAtOnce(bytes) is > 0 and var whole)
+            {
+                bytes = bytes[whole..];
+                continue;
+            }
+
             if (state == State.Skip)
             {
                 var count = (int)Math.Min(skipping, (ulong)bytes.Length);
@@ -104,10 +111,27 @@ internal sealed class RdbScanner
         {
             Version = version,
             Fields = fields.All,
-            Databases = givenUp ? null : databases,
+            Databases = givenUp ? null : counts.All(),
             Functions = functions,
             IsChecksummed = !checksum.IsUnchecked,
         };
+    }
+
+    /// <summary>The way of most keys: one string, and all of it is here. What is cut off, or anything else, goes the long way, part by part.</summary>
+    /// <returns>The length of the key with its expiry and value; 0 when it was not taken.</returns>
+    private int KeyAtOnce(ReadOnlySpan<byte> bytes)
+    {
+        const int expiryBytes = 9;
+        var hasExpiry = bytes[0] == RdbOpcode.ExpiryMilliseconds && bytes.Length > expiryBytes;
+        var at = hasExpiry ? expiryBytes : 0;
+        if (RdbShape.OfType(bytes[at]) is not { IsText: true } || RdbText.End(bytes, at + 1) is not { } value || RdbText.End(bytes, value) is not { } end)
+        {
+            return 0;
+        }
+
+        expires |= hasExpiry;
+        CountKey();
+        return end;
     }
 
     private void Step()
@@ -174,7 +198,7 @@ internal sealed class RdbScanner
         }
 
         type = valueType;
-        Begin(new RdbFrame(RdbPurpose.Key, [RdbPart.Text]));
+        Begin(new RdbFrame(RdbPurpose.Key, OneText));
     }
 
     /// <summary>What a newer server writes is not damage: the checksum alone then vouches for the file.</summary>
@@ -237,10 +261,14 @@ internal sealed class RdbScanner
         }
         else if (frame.Purpose == RdbPurpose.Value)
         {
-            var counted = databases.GetValueOrDefault(database) ?? new RdbDatabase(0, 0);
-            databases[database] = new RdbDatabase(counted.Keys + 1, counted.Expiring + (expires ? 1 : 0));
-            expires = false;
+            CountKey();
         }
+    }
+
+    private void CountKey()
+    {
+        counts.Add(expires);
+        expires = false;
     }
 
     private void ReadPartHead()
@@ -327,7 +355,7 @@ internal sealed class RdbScanner
         var frame = frames.Peek();
         if (frame.Purpose == RdbPurpose.Database)
         {
-            database = value <= int.MaxValue ? (int)value : throw new InvalidDataException($"the RDB file selects database {value}");
+            counts.Select(value <= int.MaxValue ? (int)value : throw new InvalidDataException($"the RDB file selects database {value}"));
         }
         else if (frame.Purpose == RdbPurpose.Compressed && frame.Index == 1)
         {

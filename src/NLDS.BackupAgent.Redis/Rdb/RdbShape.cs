@@ -30,6 +30,9 @@ internal sealed record RdbShape(RdbPart[] Parts, params RdbShape[] Inner)
     private static readonly RdbShape Texts = new([RdbPart.Repeat], Text);
     private static readonly RdbShape Pairs = new([RdbPart.Repeat], new RdbShape([RdbPart.Text, RdbPart.Text]));
 
+    /// <summary>One string and nothing else: what most values are.</summary>
+    public bool IsText => ReferenceEquals(this, Text);
+
     private static readonly RdbShape?[] ByType = [.. Enumerable.Range(0, 256).Select(type => Make((byte)type))];
 
     /// <summary>By the type's number (rdb.h); null for a number that no version up to <see cref="RdbScanner.NewestKnownVersion"/> writes.</summary>

@@ -92,7 +92,7 @@ internal sealed class RedisRehearsal : IRehearsal
     }
 
     public async Task<IRehearsalClient> ConnectAsync(string? statement, CancellationToken cancellationToken) =>
-        new Client(await ConnectAsync(cancellationToken), statement?.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        new RedisRehearsalClient(await ConnectAsync(cancellationToken), statement?.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 
     /// <summary>There is nothing to save, and nothing that only a stopped server tells.</summary>
     public async Task<IReadOnlyList<RehearsalProof>> StopAsync(CancellationToken cancellationToken)
@@ -136,21 +136,4 @@ internal sealed class RedisRehearsal : IRehearsal
 
     private Task<RedisConnection> ConnectAsync(CancellationToken cancellationToken) =>
         RedisConnection.OpenAsync(new RedisOptions(), new ServerAddress(socket, 0), clock, cancellationToken);
-
-    private sealed class Client(RedisConnection connection, string[]? command) : IRehearsalClient
-    {
-        public async Task DoAsync(CancellationToken cancellationToken)
-        {
-            if (command is not null)
-            {
-                await connection.AskAsync(cancellationToken, command);
-            }
-            else if ((await connection.AskAsync(cancellationToken, "RANDOMKEY")).Bytes is { } key)
-            {
-                await connection.AskAsync(cancellationToken, "DUMP", System.Text.Encoding.Latin1.GetString(key));
-            }
-        }
-
-        public ValueTask DisposeAsync() => connection.DisposeAsync();
-    }
 }

@@ -70,9 +70,9 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
         switch (target)
         {
             case RestoreTarget.AtTime(var time):
-                var begun = candidates.FirstOrDefault(b => b.Details.At <= time) ?? throw BeforeTheFirst(time, candidates);
+                var begun = Newest(candidates.Where(b => b.Details.At <= time)) ?? throw BeforeTheFirst(time, candidates);
                 return Path(begun) is { } behind
-                    ? (begun, behind, await search.FindTimeAsync(time, behind, cancellationToken))
+                    ? (begun, behind, await search.FindTimeAsync(time, behind, begun.Details.At, cancellationToken))
                     : (begun, null, AtBase(begun, [$"Backup {begun.Sealed.Id} is the newest before {time.UtcDateTime:O}; what was written between is not stored."]));
             case RestoreTarget.AtOffset(var offset, var id):
                 var started = candidates.FirstOrDefault(b => b.Details.Offset <= offset && (id is null || LeadsTo(inventory, b, id)))
@@ -83,13 +83,24 @@ internal sealed class RestorePlanner(BackupRepository repository, RedisCatalog c
                 return await FindFlushAsync(candidates, archive, inventory, cancellationToken)
                     ?? throw new NotRestorableException("There is no FLUSHALL or FLUSHDB in what is stored.");
             default:
-                var newest = candidates[0];
+                var newest = Newest(candidates)!;
                 return Path(newest) is { } rest ? (newest, rest, await search.FindEndAsync(rest, cancellationToken)) : (newest, null, AtBase(newest, []));
         }
 
         StreamPath? Path(RedisBase from) => from.Details.Position is { } position && StreamPath.Find(inventory, position) is var path && (path.Pieces.Count > 0 || path.Hole is not null)
             ? path
             : null;
+    }
+
+    /// <summary>
+    /// Of the history of the first one the furthest on. Two copies that are asked for at once, by a backup and by the tail, may be named in either order; the stream goes on
+    /// behind the later one.
+    /// </summary>
+    private static RedisBase? Newest(IEnumerable<RedisBase> candidates)
+    {
+        var first = candidates.FirstOrDefault();
+        return first?.Details.Position is not { } position ? first
+            : candidates.Where(b => b.Details.Position?.ReplicationId == position.ReplicationId).MaxBy(b => b.Details.Position!.Value.Offset);
     }
 
     /// <summary>Whether the stream behind a base comes through a history.</summary>

@@ -25,6 +25,7 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
         try
         {
             var target = new TargetDirectory(plan.TargetDirectory);
+            await target.EndLeftoversAsync(clock, cancellationToken);
             target.Begin(plan.BackupId);
             await WriteBaseAsync(plan, target.AofBase, progress, cancellationToken);
             var commands = plan.Stream is null ? 0 : await WriteCommandsAsync(plan, target.AofCommands, progress, cancellationToken);
@@ -152,32 +153,41 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
         return true;
     }
 
-    /// <summary>Only now does the directory become one that a server starts.</summary>
+    /// <summary>
+    /// Only now does the directory become one that a server starts. Each file that refuses gives way to a true one that is whole and durable, by a rename: a server that finds
+    /// neither would start empty. The append-only file comes last; with it the directory is nobody's unfinished restore. Before, a Redis that is older than 7 and keeps none
+    /// starts from the <c>dump.rdb</c>, which has everything; that it is a second name of the copy tells whether such a server has written since.
+    /// </summary>
     private static void Finish(RedisRestorePlan plan, TargetDirectory target, bool isOneFile, string restore)
     {
+        var dump = target.Dump + TargetDirectory.New;
         if (isOneFile)
         {
             // It is what a server without an append-only file looks for as well. Otherwise the refusal stays: better no start than an old or an empty one.
             File.Delete(target.AofCommands);
-            File.Delete(target.Dump);
-            UnixFiles.Link(target.AofBase, target.Dump);
+            UnixFiles.Link(target.AofBase, dump);
         }
 
         LeaveMark(target.AofCommands, restore);
+        var aof = plan.Layout == AofLayout.SingleFile ? target.SingleAof : target.AofManifest;
+        WriteAof(plan.Layout, target, target.AofBase, target.AofCommands, aof + TargetDirectory.New);
+        TargetFiles.GiveToOwnerOf(target.Path);
         UnixFiles.FlushFileSystem(target.Path);
+        if (isOneFile)
+        {
+            File.Move(dump, target.Dump, overwrite: true);
+        }
+
+        File.Move(aof + TargetDirectory.New, aof, overwrite: true);
         if (plan.Layout == AofLayout.SingleFile)
         {
-            File.Delete(target.SingleAof);
-            PlaceAof(plan.Layout, target, target.AofBase, target.AofCommands);
             Directory.Delete(target.AofDirectory, recursive: true);
         }
         else
         {
-            WriteManifest(target);
             File.Delete(target.SingleAof);
         }
 
-        TargetFiles.GiveToOwnerOf(target.Path);
         File.Delete(target.Mark);
         UnixFiles.FlushFileSystem(target.Path);
     }
@@ -187,21 +197,33 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
     {
         if (layout == AofLayout.SingleFile)
         {
-            using var joined = Create(target.SingleAof);
-            foreach (var part in new[] { baseFile, commandFile })
-            {
-                using var source = File.OpenRead(part);
-                source.CopyTo(joined);
-            }
-
-            joined.Flush(flushToDisk: true);
+            WriteAof(layout, target, baseFile, commandFile, target.SingleAof);
             return;
         }
 
         Directory.CreateDirectory(target.AofDirectory);
         UnixFiles.Link(baseFile, target.AofBase);
         UnixFiles.Link(commandFile, target.AofCommands);
-        WriteManifest(target);
+        WriteAof(layout, target, baseFile, commandFile, target.AofManifest);
+    }
+
+    /// <summary>What a server of the layout opens first: the one file, or the manifest as redis-server writes it (aof.c).</summary>
+    private static void WriteAof(AofLayout layout, TargetDirectory target, string baseFile, string commandFile, string path)
+    {
+        if (layout != AofLayout.SingleFile)
+        {
+            TargetDirectory.WriteSmall(path, $"file {Path.GetFileName(target.AofBase)} seq 1 type b\nfile {Path.GetFileName(target.AofCommands)} seq 1 type i\n");
+            return;
+        }
+
+        using var joined = Create(path);
+        foreach (var part in new[] { baseFile, commandFile })
+        {
+            using var source = File.OpenRead(part);
+            source.CopyTo(joined);
+        }
+
+        joined.Flush(flushToDisk: true);
     }
 
     /// <summary>Behind the last command: whoever meets the server can tell that it is restored.</summary>
@@ -215,16 +237,6 @@ internal sealed partial class Restorer(BackupRepository repository, RedisCatalog
         });
         commands.Write(RestoreMark.Commands(restore));
         commands.Flush(flushToDisk: true);
-    }
-
-    /// <summary>As redis-server writes it (aof.c); put in place by a rename.</summary>
-    private static void WriteManifest(TargetDirectory target)
-    {
-        var temporary = target.AofManifest + ".new";
-        TargetDirectory.WriteSmall(
-            temporary,
-            $"file {Path.GetFileName(target.AofBase)} seq 1 type b\nfile {Path.GetFileName(target.AofCommands)} seq 1 type i\n");
-        File.Move(temporary, target.AofManifest, overwrite: true);
     }
 
     private static FileStream Create(string path) => new(path, new FileStreamOptions

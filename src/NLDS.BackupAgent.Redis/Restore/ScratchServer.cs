@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Targets;
 
 namespace NLDS.BackupAgent.Redis.Restore;
 
@@ -17,6 +18,7 @@ internal sealed class ScratchServer : IAsyncDisposable
     private const double SlowestBytesPerSecond = 1e6;
 
     private readonly Process process;
+    private readonly ChildWatch watch;
     private readonly TimeProvider clock;
     private readonly string socket;
     private readonly string log;
@@ -24,6 +26,7 @@ internal sealed class ScratchServer : IAsyncDisposable
     private ScratchServer(Process process, string socket, string log, TimeProvider clock)
     {
         this.process = process;
+        watch = ChildWatch.Over(process);
         this.socket = socket;
         this.log = log;
         this.clock = clock;
@@ -36,11 +39,13 @@ internal sealed class ScratchServer : IAsyncDisposable
         // A Unix socket's path has room for about 100 bytes, which the target's own may exceed.
         var socket = Path.Combine(Path.GetTempPath(), $"nlds-{Guid.NewGuid():N}"[..20] + ".sock");
         var log = Path.Combine(directory, "scratch.log");
-        var process = Process.Start(new ProcessStartInfo(program.Path,
+        var start = new ProcessStartInfo(program.Path,
         [
             "--port", "0", "--unixsocket", socket, "--unixsocketperm", "700", "--dir", directory, "--logfile", log, "--save", "", "--appendonly", "yes",
             "--replicaof", "127.0.0.1", "1", "--daemonize", "no", "--dbfilename", "folded.rdb",
-        ]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        ]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        ChildEnvironment.Clear(start);
+        var process = Process.Start(start)!;
         var server = new ScratchServer(process, socket, log, clock);
         try
         {
@@ -85,6 +90,7 @@ internal sealed class ScratchServer : IAsyncDisposable
 
         using var limit = new CancellationTokenSource(StopTime, clock);
         await process.WaitForExitAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        watch.Dispose();
         process.Dispose();
         File.Delete(socket);
     }

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using NLDS.BackupAgent.Redis.Rdb;
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Targets;
 
 namespace NLDS.BackupAgent.Redis.Restore;
 
@@ -20,7 +21,9 @@ internal sealed partial record ServerProgram(string Path, Version Version)
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(named ?? DefaultName, ["--version"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            var start = new ProcessStartInfo(named ?? DefaultName, ["--version"]) { RedirectStandardOutput = true, RedirectStandardError = true };
+            ChildEnvironment.Clear(start);
+            using var process = Process.Start(start)!;
             var said = await process.StandardOutput.ReadToEndAsync(cancellationToken);
             await process.WaitForExitAsync(cancellationToken);
             if (VersionLine().Match(said) is { Success: true } match)

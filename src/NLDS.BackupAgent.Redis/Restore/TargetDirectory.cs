@@ -1,4 +1,5 @@
 using NLDS.BackupAgent.Repository.Sources;
+using NLDS.BackupAgent.Repository.Targets;
 
 namespace NLDS.BackupAgent.Redis.Restore;
 
@@ -7,6 +8,13 @@ internal sealed class TargetDirectory(string path)
 {
     /// <summary>Present while a restore is writing. A directory that has it holds nothing but an unfinished restore.</summary>
     public const string InProgress = "nlds-restore-in-progress";
+
+    private const int Kill = 9;
+
+    private static readonly TimeSpan LetGo = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Behind the name of what waits to be put in place.</summary>
+    public const string New = ".new";
 
     public string Path { get; } = path;
 
@@ -63,6 +71,23 @@ internal sealed class TargetDirectory(string path)
             : new(DirectoryKind.Strange, $"files that are no Redis server's data under the default names ({string.Join(", ", names.Take(shown))}{(names.Count > shown ? ", …" : "")})");
     }
 
+    /// <summary>
+    /// A redis-server that folded for an attempt that was killed lives on: it holds all of the data in memory, and writes where this attempt writes.
+    /// </summary>
+    public async Task EndLeftoversAsync(TimeProvider clock, CancellationToken cancellationToken)
+    {
+        const int attempts = 100; // of 50 ms: a process that was killed is gone at once, unless the kernel itself waits for a disk
+        for (var attempt = 0; attempt < attempts && DirectoryUsers.Within(Scratch) is { Count: > 0 } left; attempt++)
+        {
+            foreach (var process in left)
+            {
+                UnixFiles.Signal(process, Kill);
+            }
+
+            await Task.Delay(LetGo, clock, cancellationToken);
+        }
+    }
+
     /// <summary>Makes it a directory that no redis-server starts from, whichever way it keeps its data, until the restore is finished.</summary>
     public void Begin(string backup)
     {
@@ -70,11 +95,16 @@ internal sealed class TargetDirectory(string path)
         Directory.CreateDirectory(Path, ownerOnly);
         File.SetUnixFileMode(Path, ownerOnly);
         File.WriteAllText(Mark, $"A restore of Redis backup {backup} is writing here, or was interrupted. redis-server refuses to start from this directory.\n");
-        Clear();
         Directory.CreateDirectory(AofDirectory, ownerOnly);
-        WriteSmall(Dump, Refusal);
-        WriteSmall(SingleAof, Refusal);
-        WriteSmall(AofManifest, Refusal);
+
+        // Before anything of an earlier attempt goes: a directory without one of them is one from which a server starts empty, or with what is left.
+        foreach (var refusing in (string[])[Dump, SingleAof, AofManifest])
+        {
+            WriteSmall(refusing + New, Refusal);
+            File.Move(refusing + New, refusing, overwrite: true);
+        }
+
+        Clear();
     }
 
     /// <summary>
@@ -94,11 +124,30 @@ internal sealed class TargetDirectory(string path)
         file.Write(System.Text.Encoding.ASCII.GetBytes(content));
     }
 
-    private bool IsUnfinished => File.Exists(Mark);
+    /// <summary>
+    /// With its mark, and nothing in place but what refuses or what the restore itself put there. Where a true append-only file is, it was ended behind its last step; where
+    /// <c>dump.rdb</c> is another file than the restore's, a server without an append-only file was started on it between the last two steps, and has written its own.
+    /// </summary>
+    private bool IsUnfinished => File.Exists(Mark) && !IsTrue(AofManifest) && !IsTrue(SingleAof) && (!IsTrue(Dump) || UnixFiles.AreOne(Dump, AofBase));
+
+    private static bool IsTrue(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return false;
+        }
+
+        // A refusal that was cut short is none of a server's files either.
+        Span<byte> beginning = stackalloc byte[Refusal.Length];
+        using var file = File.OpenRead(path);
+        var count = file.ReadAtLeast(beginning, beginning.Length, throwOnEndOfStream: false);
+        return !System.Text.Encoding.ASCII.GetBytes(Refusal).AsSpan().StartsWith(beginning[..count]);
+    }
 
     private void Clear()
     {
-        foreach (var entry in Contents().Where(entry => entry != Mark).ToList())
+        string[] kept = [Mark, Dump, SingleAof, AofDirectory, AofManifest];
+        foreach (var entry in Contents().Concat(Directory.EnumerateFileSystemEntries(AofDirectory)).Except(kept).ToList())
         {
             if (Directory.Exists(entry) && new DirectoryInfo(entry).LinkTarget is null)
             {

@@ -29,12 +29,13 @@ internal sealed class TargetSearch(LogArchive archive, LogInventory inventory, T
         }
 
         var seals = await ReadSealsAsync(path, cancellationToken);
-        var proven = ProvenUntil(path, seals);
+        var proven = ProvenUntil(inventory, path, seals.LastOrDefault());
         return new FoundTarget(path.End.Offset, $"the end of what is stored, {path.End}", proven, EndOfHistory(path));
     }
 
+    /// <param name="begun">When the base was taken that the path begins with.</param>
     /// <exception cref="NotRestorableException">The moment lies behind the end of what is stored.</exception>
-    public async Task<FoundTarget> FindTimeAsync(DateTimeOffset time, StreamPath path, CancellationToken cancellationToken)
+    public async Task<FoundTarget> FindTimeAsync(DateTimeOffset time, StreamPath path, DateTimeOffset begun, CancellationToken cancellationToken)
     {
         var seals = await ReadSealsAsync(path, cancellationToken);
         var windows = path.Pieces.Zip(seals).SelectMany(p => Windows(p.First, p.Second)).ToList();
@@ -50,20 +51,20 @@ internal sealed class TargetSearch(LogArchive archive, LogInventory inventory, T
             ]);
         }
 
-        if (path.Hole is { } hole)
+        var proven = ProvenUntil(inventory, path, seals.LastOrDefault()) is { } until && until > begun ? until : begun;
+        if (path.Hole is { } hole && time > proven)
         {
             throw new NotRestorableException($"{time.UtcDateTime:O} lies behind a hole. {hole}. To restore what lies before it, use --to offset:{path.End.Offset}.");
         }
 
-        var proven = ProvenUntil(path, seals);
-        if (proven is null || time > proven + Grace || time > clock.GetUtcNow() + Grace)
+        if (time > proven + Grace || time > clock.GetUtcNow() + Grace)
         {
             throw new NotRestorableException(
-                $"{time.UtcDateTime:O} lies behind the last moment that the repository can prove, {proven?.UtcDateTime:O}: writes after it may be missing. Use --to latest.");
+                $"{time.UtcDateTime:O} lies behind the last moment that the repository can prove, {proven.UtcDateTime:O}: writes after it may be missing. Use --to latest.");
         }
 
         return new FoundTarget(path.End.Offset, $"{time.UtcDateTime:O}", time, time <= proven ? [] :
-            [$"The repository proves nothing later than {proven.Value.UtcDateTime:O}, {(time - proven.Value).TotalSeconds:F1} s before the target; a write in between would be missing."]);
+            [$"The repository proves nothing later than {proven.UtcDateTime:O}, {(time - proven).TotalSeconds:F1} s before the target; a write in between would be missing."]);
     }
 
     /// <exception cref="NotRestorableException">The offset lies behind the end of what is stored.</exception>
@@ -109,12 +110,10 @@ internal sealed class TargetSearch(LogArchive archive, LogInventory inventory, T
         }
     }
 
-    /// <summary>Nothing that had arrived by then is missing at the end of the path.</summary>
-    private DateTimeOffset? ProvenUntil(StreamPath path, LogSeal[] seals)
-    {
-        var proven = seals.Length > 0 ? seals[^1].AsOf : null;
-        return inventory.Confirmation is { } confirmed && confirmed.Lineage == path.End.ReplicationId && confirmed.Position <= path.End.Offset && !(confirmed.AsOf < proven)
+    /// <summary>Nothing that had arrived by then is missing at the end of the path. What was confirmed behind a hole says nothing of what lies before it.</summary>
+    /// <param name="last">The seal of the path's last piece, as far as there is one that can be read.</param>
+    public static DateTimeOffset? ProvenUntil(LogInventory inventory, StreamPath path, LogSeal? last) =>
+        inventory.Confirmation is { } confirmed && confirmed.Lineage == path.End.ReplicationId && confirmed.Position <= path.End.Offset && !(confirmed.AsOf < last?.AsOf)
             ? confirmed.AsOf
-            : proven;
-    }
+            : last?.AsOf;
 }

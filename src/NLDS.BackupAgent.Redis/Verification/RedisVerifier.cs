@@ -14,8 +14,11 @@ namespace NLDS.BackupAgent.Redis.Verification;
 /// </summary>
 internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog catalog, TimeProvider clock)
 {
-    /// <summary>A tail writes its first confirmation within seconds; a base older than this, with stream behind it, has one beside it.</summary>
-    private static readonly TimeSpan UntilConfirmed = TimeSpan.FromMinutes(1);
+    /// <summary>
+    /// A tail writes its first confirmation when it has streamed for some seconds; a base older than this, with stream behind it, has one beside it, even if the
+    /// agent was killed again and again before it came to that.
+    /// </summary>
+    private static readonly TimeSpan UntilConfirmed = TimeSpan.FromMinutes(10);
 
     private static readonly string[] OtherDocuments = ["keys/", "journal/", "redis/stream/plain.json", "redis/lease/", "redis/verified/"];
 
@@ -52,7 +55,7 @@ internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog ca
 
         foreach (var from in inScope)
         {
-            await RequirePathAsync(archive, log.Inventory, from, run, cancellationToken);
+            await RequirePathAsync(archive, log.Inventory, from, bases, run, cancellationToken);
         }
 
         RequireConfirmation(archive, log.Inventory, records, backups, run);
@@ -108,9 +111,9 @@ internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog ca
         .Distinct();
 
     /// <summary>From a base on nothing may lie behind a hole that was neither recorded as a gap nor made by retention, and each change of the history is proven.</summary>
-    private static async Task RequirePathAsync(LogArchive archive, LogInventory inventory, RedisBase from, VerificationRun run, CancellationToken cancellationToken)
+    private static async Task RequirePathAsync(LogArchive archive, LogInventory inventory, RedisBase from, IReadOnlyList<RedisBase> bases, VerificationRun run, CancellationToken cancellationToken)
     {
-        if (from.Details.Position is not { } position)
+        if (from.Details.Position is not { } position || BeginsBehind(inventory, position, bases))
         {
             return;
         }
@@ -133,6 +136,11 @@ internal sealed class RedisVerifier(BackupRepository repository, RedisCatalog ca
             run.Add(new DamageFinding("redis/stream", damage.Message, $"from backup {from.Sealed.Id} nothing behind the change of the replication id can be restored"));
         }
     }
+
+    /// <summary>It was copied just before the stream began to be kept, with a copy of its own: between the two nothing was ever stored, and nothing acknowledged.</summary>
+    private static bool BeginsBehind(LogInventory inventory, StreamPosition position, IReadOnlyList<RedisBase> bases) =>
+        inventory.Pieces.Where(p => p.Lineage == position.ReplicationId).Min(p => (ulong?)p.Range.Start) is { } begin && begin > position.Offset
+        && bases.Any(b => b.Details.Position == position with { Offset = begin });
 
     /// <summary>The confirmation is the one object that nothing refers to; without it nobody would notice that the newest stream has vanished.</summary>
     private void RequireConfirmation(LogArchive archive, LogInventory inventory, List<DamagedRecord> damaged, VerifiedBackups backups, VerificationRun run)

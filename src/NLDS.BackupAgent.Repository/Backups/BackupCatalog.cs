@@ -18,7 +18,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
     private readonly SeenObjects<BackupProof?> proofs = new();
     private readonly SeenObjects<UnchangedSince?> unchanged = new();
 
-    /// <param name="anew">Reads every document from the store, whatever was read before.</param>
+    /// <param name="anew">Reads every document from the store, whatever was read before, and believes of no backup that it is damaged: for whoever reads them back.</param>
     public async Task<BackupListing<SealedBackup>> ListAsync(
         SnapshotLayout layout, IReadOnlyList<BackupFiles> folders, bool anew, CancellationToken cancellationToken)
     {
@@ -38,7 +38,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
         manifests.Forget(layout.Prefix, folders.SelectMany(folder => folder.ByName.Values));
         proofs.Forget(layout.Prefix, folders.SelectMany(folder => folder.ByName.Values));
         unchanged.Forget(layout.Prefix, folders.SelectMany(folder => folder.ByName.Values));
-        return new BackupListing<SealedBackup>([.. read.Select(r => r.Sound).OfType<SealedBackup>()], [.. read.Select(r => r.Damaged).OfType<DamagedBackup>()]);
+        return BackupChains.Prove(layout, [.. read.Select(r => r.Sound).OfType<SealedBackup>()], [.. read.Select(r => r.Damaged).OfType<DamagedBackup>()], believesMarks: !anew);
     }
 
     /// <summary>The proof beside a manifest, whatever it is worth; null when none is listed.</summary>
@@ -67,6 +67,7 @@ internal sealed class BackupCatalog(DocumentStore documents)
                 VerifiedAt = await VerifiedAtAsync(backup, folder, cancellationToken),
                 UnchangedAt = await UnchangedAtAsync(folder, cancellationToken),
                 IsHeld = folder.Has(SnapshotLayout.HoldName),
+                IsKnownDamaged = folder.Has(SnapshotLayout.DamageName),
             }, null);
         }
         catch (NotRestorableException damage)

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace NLDS.BackupAgent.Repository.Backups;
 
-/// <summary>A backup's name within its source: the UTC second at which it began, <c>yyyyMMdd_HHmmss</c>. Ids order as time does.</summary>
+/// <summary>A backup's name within its source: the UTC second at which it began, <c>yyyyMMdd_HHmmss</c>, or one behind the last that was taken. Ids order as backups were made.</summary>
 public readonly record struct BackupId : IComparable<BackupId>
 {
     private const string Format = "yyyyMMdd_HHmmss";

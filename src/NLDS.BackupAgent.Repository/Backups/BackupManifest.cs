@@ -10,14 +10,25 @@ namespace NLDS.BackupAgent.Repository.Backups;
 /// </summary>
 public sealed record BackupManifest
 {
-    public const int CurrentFormat = 1;
+    public const int CurrentFormat = 2;
 
-    /// <summary>Version of this document's shape; a reader refuses a newer one.</summary>
+    /// <summary>
+    /// Version of this document's shape; a reader refuses a newer one. 1 for a backup that stands by itself, 2 for one with a <see cref="Parent"/>, of which an older
+    /// program would restore a part for the whole.
+    /// </summary>
     public required int Format { get; init; }
 
     public required string Source { get; init; }
 
     public required string Id { get; init; }
+
+    /// <summary>The id of the backup without which this one cannot be restored, because it holds only what changed since; null when it stands by itself.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Parent { get; init; }
+
+    /// <summary>For a backup with a parent, what the content is once it is put together with what it builds upon; null for one that stands by itself.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? WholeBytes { get; init; }
 
     public required DateTimeOffset Began { get; init; }
 
@@ -68,6 +79,10 @@ public sealed record BackupObject
     /// <summary>SHA-256 of the object as stored, lower-case hexadecimal.</summary>
     public required string StoredSha256 { get; init; }
 
-    /// <summary>It says where it lies and how its content is proved.</summary>
-    internal bool IsWhole => ObjectKey.TryParse(Key, out _) && (KeyId is null ? ContentSha256 is not null : ContentHmac is not null);
+    /// <summary>No store takes a larger object, and a thousand of them can be added up.</summary>
+    private const long LargestBytes = 1L << 50;
+
+    /// <summary>It says where it lies and how its content is proved, in numbers that can be.</summary>
+    internal bool IsWhole => ObjectKey.TryParse(Key, out _) && (KeyId is null ? ContentSha256 is not null : ContentHmac is not null)
+        && ContentBytes is >= 0 and <= LargestBytes && StoredBytes is >= 0 and <= LargestBytes;
 }

@@ -26,6 +26,9 @@ public sealed class BackupSession : IAsyncDisposable
     private readonly List<BackupObject> objects = [];
     private bool manifestMayExist;
 
+    /// <summary>An object was put and nobody knows what became of it: it may lie there, or arrive yet.</summary>
+    private bool objectMayExist;
+
     internal BackupSession(BackupRepository repository, SnapshotLayout layout, BackupId id, DateTimeOffset began, Guid session, WriterLease? writer)
     {
         this.repository = repository;
@@ -38,6 +41,12 @@ public sealed class BackupSession : IAsyncDisposable
 
     public BackupId Id { get; }
 
+    /// <summary>The backup that this one holds the changes since; null when it stands by itself.</summary>
+    public BackupId? Parent { get; set; }
+
+    /// <summary>With a <see cref="Parent"/>, what the content is once it is put together with that.</summary>
+    public long? WholeBytes { get; set; }
+
     /// <summary>Begins an object of this backup, for example <c>base.tar</c>; the codec's suffix is added, and with a key <c>.enc</c>.</summary>
     public ContentWriter BeginObject(string name) => Begin(name, repository.Codec);
 
@@ -48,8 +57,12 @@ public sealed class BackupSession : IAsyncDisposable
     public ContentWriter BeginPlainObject(string name) => Begin(name, Codec.None);
 
     /// <summary>Seals an object's content and notes it for the manifest.</summary>
-    public async Task SealObjectAsync(ContentWriter writer, CancellationToken cancellationToken) =>
+    public async Task SealObjectAsync(ContentWriter writer, CancellationToken cancellationToken)
+    {
+        objectMayExist = true;
         objects.Add(await writer.SealAsync(cancellationToken));
+        objectMayExist = false;
+    }
 
     /// <summary>Makes the backup exist, whole.</summary>
     public Task<SealedBackup> SealAsync(JsonElement details, CancellationToken cancellationToken) => SealAsync(details, [], cancellationToken);
@@ -61,9 +74,11 @@ public sealed class BackupSession : IAsyncDisposable
     {
         var manifest = new BackupManifest
         {
-            Format = BackupManifest.CurrentFormat,
+            Format = Parent is null ? 1 : BackupManifest.CurrentFormat,
             Source = layout.Source,
             Id = Id.ToString(),
+            Parent = Parent?.ToString(),
+            WholeBytes = WholeBytes,
             Began = began,
             Ended = repository.Clock.GetUtcNow(),
             Agent = BackupRepository.AgentVersion,
@@ -113,7 +128,9 @@ public sealed class BackupSession : IAsyncDisposable
         {
             if (await HasClaimAsync(limit.Token))
             {
-                await repository.Store.DeleteAsync([.. objects.Select(o => new ObjectKey(o.Key)), layout.Claim(Id)], limit.Token);
+                // Without the claim the id would be free for another session, in whose way the object would lie. With it a later sweep finds both.
+                IEnumerable<ObjectKey> claim = objectMayExist ? [] : [layout.Claim(Id)];
+                await repository.Store.DeleteAsync([.. objects.Select(o => new ObjectKey(o.Key)), .. claim], limit.Token);
             }
         }
         catch (Exception failure) when (failure is ObjectStoreException or OperationCanceledException or NotRestorableException)

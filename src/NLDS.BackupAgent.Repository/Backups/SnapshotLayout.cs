@@ -17,6 +17,7 @@ public sealed record SnapshotLayout(string Source, string Prefix, char Separator
     internal const string TombstoneName = "pruned.json";
     internal const string ProofName = "verified.json";
     internal const string UnchangedName = "unchanged.json";
+    internal const string DamageName = "damaged.json";
     private const int IdLength = 15;
 
     internal ObjectKey Manifest(BackupId id) => Key(id, ManifestName);
@@ -32,6 +33,9 @@ public sealed record SnapshotLayout(string Source, string Prefix, char Separator
 
     /// <summary>Says that the backup was read back; a register.</summary>
     internal ObjectKey Proof(BackupId id) => Key(id, ProofName);
+
+    /// <summary>Says that a verification found the backup damaged, for as long as none finds it sound; a register.</summary>
+    internal ObjectKey Damage(BackupId id) => Key(id, DamageName);
 
     /// <summary>Says when the source was last found as it is in the backup; a register.</summary>
     internal ObjectKey Unchanged(BackupId id) => Key(id, UnchangedName);

@@ -30,12 +30,13 @@ internal sealed class BlockCompressor(Codec codec, int level, int parallel) : IA
     }
 
     /// <summary>Hands the block that is being filled to another thread; does nothing when there is none.</summary>
-    public void EndBlock()
+    /// <param name="hurried">Whether the sooner matters more than the smaller.</param>
+    public void EndBlock(bool hurried)
     {
         if (current is { } block)
         {
             current = null;
-            running.Enqueue(Task.Run(block.Compress));
+            running.Enqueue(Task.Run(() => block.Compress(hurried)));
         }
     }
 
@@ -86,10 +87,9 @@ internal sealed class BlockCompressor(Codec codec, int level, int parallel) : IA
 
         public void Append(ReadOnlySpan<byte> bytes) => content.Write(bytes);
 
-        public Block Compress()
+        public Block Compress(bool hurried)
         {
-            encoder.Write(content.WrittenSpan, frame);
-            encoder.EndFrame(frame);
+            encoder.WriteFrame(content.WrittenSpan, hurried, frame);
             return this;
         }
 

@@ -20,6 +20,14 @@ internal abstract class ContentEncoder : IDisposable
     /// <summary>Ends the frame that was begun; where none was begun, a codec may write nothing.</summary>
     public abstract void EndFrame(IBufferWriter<byte> stored);
 
+    /// <summary>Writes a frame of its own; no other may have been begun.</summary>
+    /// <param name="hurried">Time is worth more than room: where the codec can trade them, it takes its fastest level.</param>
+    public virtual void WriteFrame(ReadOnlySpan<byte> content, bool hurried, IBufferWriter<byte> stored)
+    {
+        Write(content, stored);
+        EndFrame(stored);
+    }
+
     /// <summary>Ends the whole content, so that the codec's own tool opens it even when it is empty.</summary>
     public virtual void End(IBufferWriter<byte> stored) => EndFrame(stored);
 

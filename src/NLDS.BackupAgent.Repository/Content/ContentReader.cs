@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.IO.Compression;
 using System.Security.Cryptography;
 using NLDS.BackupAgent.Repository.Backups;
@@ -15,10 +14,11 @@ namespace NLDS.BackupAgent.Repository.Content;
 internal sealed class ContentReader : ReadOnlyStream
 {
     private readonly BackupObject expected;
-    private readonly HashingStream stored;
+    private readonly PrefetchingStream stored;
     private readonly HashingStream content;
     private readonly RepositoryKey? key;
     private readonly bool provesContent;
+    private readonly bool isStoredAsItIs;
     private bool proved;
 
     public ContentReader(IObjectStore store, BackupObject expected, ContentProof proof, int parallel, Keyring keys)
@@ -32,9 +32,10 @@ internal sealed class ContentReader : ReadOnlyStream
         this.expected = expected;
         key = expected.KeyId is { } keyId ? keys.Require(keyId, expected.Key) : null;
         provesContent = proof == ContentProof.StoredAndContent;
+        isStoredAsItIs = codec == Codec.None && key is null;
         var name = new ObjectKey(expected.Key);
-        stored = new HashingStream(new PrefetchingStream(store, name, expected.StoredBytes, parallel), hashes: true);
-        content = new HashingStream(Decode(codec, key is null ? stored : new DecryptingStream(stored, keys, name)), provesContent);
+        stored = new PrefetchingStream(store, name, expected.StoredBytes, parallel);
+        content = new HashingStream(Decode(codec, key is null ? stored : new DecryptingStream(stored, keys, name)), hashes: provesContent && !isStoredAsItIs);
     }
 
     public static Stream Decode(Codec codec, Stream stored) => codec switch
@@ -93,12 +94,12 @@ internal sealed class ContentReader : ReadOnlyStream
     private async Task ProveAsync(CancellationToken cancellationToken)
     {
         await stored.DrainAsync(cancellationToken);
-        if (stored.Bytes != expected.StoredBytes || stored.Sha256() != expected.StoredSha256)
+        if (stored.Bytes != expected.StoredBytes || Convert.ToHexStringLower(stored.Hash()) != expected.StoredSha256)
         {
             throw Damaged("its bytes do not have the SHA-256 that its manifest says");
         }
 
-        if (content.Bytes != expected.ContentBytes || (provesContent && !IsExpectedContent(content.Hash())))
+        if (content.Bytes != expected.ContentBytes || (provesContent && !IsExpectedContent(isStoredAsItIs ? stored.Hash() : content.Hash())))
         {
             throw Damaged("its content does not have the length and SHA-256 that its manifest says");
         }
@@ -131,22 +132,6 @@ internal sealed class HashingStream(Stream inner, bool hashes) : ReadOnlyStream
 
         Bytes += count;
         return count;
-    }
-
-    /// <summary>Reads to the end: a decoder may stop before the object's last byte, and what it left unread is hashed too.</summary>
-    public async Task DrainAsync(CancellationToken cancellationToken)
-    {
-        var rest = ArrayPool<byte>.Shared.Rent(64 << 10);
-        try
-        {
-            while (await ReadAsync(rest, cancellationToken) > 0)
-            {
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(rest);
-        }
     }
 
     protected override void Dispose(bool disposing)

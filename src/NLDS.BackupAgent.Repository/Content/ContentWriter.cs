@@ -9,6 +9,7 @@ namespace NLDS.BackupAgent.Repository.Content;
 /// <summary>
 /// One object of a backup on its way in: content is measured, compressed, encrypted, measured again and uploaded while it is still arriving. While a block is
 /// compressed on the caller's thread, it is hashed on another, and what the blocks before it became is encrypted, hashed and handed to the store on a third.
+/// What is stored as it came is hashed once.
 /// Disposing without <see cref="SealAsync"/> abandons it.
 /// </summary>
 public sealed class ContentWriter : IAsyncDisposable
@@ -23,6 +24,7 @@ public sealed class ContentWriter : IAsyncDisposable
     private readonly string name;
     private readonly Codec codec;
     private readonly RepositoryKey? key;
+    private readonly bool isStoredAsItIs;
     private readonly StoredWriter stored;
     private readonly ContentEncoder encoder;
     private readonly IncrementalHash contentHash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -40,7 +42,8 @@ public sealed class ContentWriter : IAsyncDisposable
         this.name = name;
         this.codec = codec;
         this.key = key;
-        stored = new StoredWriter(new ObjectWriter(store, place, protection: Protection.Locked), key);
+        isStoredAsItIs = codec == Codec.None && key is null;
+        stored = new StoredWriter(new ObjectWriter(store, place, protection: Protection.Locked), key, hashes: !isStoredAsItIs);
         encoder = ContentEncoder.Create(codec, level, workers);
     }
 
@@ -72,7 +75,7 @@ public sealed class ContentWriter : IAsyncDisposable
         await HandOnAsync(cancellationToken);
         await handedOn;
         await hashed;
-        var (bytes, sha256) = await stored.EndAsync(cancellationToken);
+        var (bytes, storedSha256) = await stored.EndAsync(cancellationToken);
         var contentSha256 = contentHash.GetCurrentHash();
         var content = new BackupObject
         {
@@ -84,7 +87,7 @@ public sealed class ContentWriter : IAsyncDisposable
             ContentHmac = key?.Fingerprint(contentSha256),
             KeyId = key?.Id,
             StoredBytes = bytes,
-            StoredSha256 = sha256,
+            StoredSha256 = isStoredAsItIs ? Convert.ToHexStringLower(contentSha256) : storedSha256,
         };
         if (!await stored.SealAsync(default, cancellationToken) && !await IsStoredAsync(content, cancellationToken))
         {

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace NLDS.BackupAgent.Repository.Content;
 
 /// <summary>The part of <see cref="Stream"/> that a forward-only asynchronous reader has to say.</summary>
@@ -18,6 +20,22 @@ internal abstract class ReadOnlyStream : Stream
     }
 
     public abstract override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads to the end, for what is counted and hashed on the way: a decoder may stop before an object's last byte.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        var rest = ArrayPool<byte>.Shared.Rent(64 << 10);
+        try
+        {
+            while (await ReadAsync(rest, cancellationToken) > 0)
+            {
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rest);
+        }
+    }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();

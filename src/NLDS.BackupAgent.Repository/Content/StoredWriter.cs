@@ -7,7 +7,8 @@ namespace NLDS.BackupAgent.Repository.Content;
 
 /// <summary>The last stretch of an object's way in: encryption where there is a key, SHA-256 of what is stored, upload. For one caller at a time.</summary>
 /// <param name="key">What it is encrypted with; null for not at all.</param>
-internal sealed class StoredWriter(ObjectWriter upload, RepositoryKey? key) : IAsyncDisposable
+/// <param name="hashes">False where the caller hashes the very bytes that are stored.</param>
+internal sealed class StoredWriter(ObjectWriter upload, RepositoryKey? key, bool hashes = true) : IAsyncDisposable
 {
     private readonly ObjectEncryptor? encryptor = key is null ? null : new ObjectEncryptor(key, upload.Key);
     private readonly ArrayBufferWriter<byte> encrypted = new();
@@ -28,7 +29,7 @@ internal sealed class StoredWriter(ObjectWriter upload, RepositoryKey? key) : IA
     }
 
     /// <summary>Ends the content.</summary>
-    /// <returns>The length and SHA-256 of all that is stored, lower-case hexadecimal.</returns>
+    /// <returns>The length and SHA-256 of all that is stored, lower-case hexadecimal; of nothing, unless it was to be hashed.</returns>
     public async ValueTask<(long Bytes, string Sha256)> EndAsync(CancellationToken cancellationToken)
     {
         if (encryptor is not null)
@@ -62,7 +63,11 @@ internal sealed class StoredWriter(ObjectWriter upload, RepositoryKey? key) : IA
 
     private ValueTask PutAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
-        hash.AppendData(bytes.Span);
+        if (hashes)
+        {
+            hash.AppendData(bytes.Span);
+        }
+
         return upload.WriteAsync(bytes, cancellationToken);
     }
 }

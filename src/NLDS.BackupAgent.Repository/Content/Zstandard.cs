@@ -35,6 +35,13 @@ internal static partial class Zstandard
     [LibraryImport(Library, EntryPoint = "ZSTD_compressStream2")]
     public static unsafe partial nuint Compress(nint context, Buffer* output, Buffer* input, int directive);
 
+    [LibraryImport(Library, EntryPoint = "ZSTD_compress2")]
+    public static unsafe partial nuint CompressFrame(nint context, byte* stored, nuint room, byte* content, nuint size);
+
+    /// <summary>The most that a frame of so much content takes.</summary>
+    [LibraryImport(Library, EntryPoint = "ZSTD_compressBound")]
+    public static partial nuint FrameBound(nuint size);
+
     [LibraryImport(Library, EntryPoint = "ZSTD_createDCtx")]
     public static partial nint CreateDecompressor();
 

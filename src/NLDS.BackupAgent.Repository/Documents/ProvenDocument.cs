@@ -52,6 +52,7 @@ internal static class ProvenDocument
             throw new JsonException("Its SHA-256 is not the one that it says.");
         }
 
+        JsonLists.RequireNoNulls(document);
         return JsonSerializer.Deserialize(document, type) ?? throw new JsonException("It is empty.");
     }
 

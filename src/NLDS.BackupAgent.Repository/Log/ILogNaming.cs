@@ -14,6 +14,9 @@ public interface ILogNaming
     /// <summary>The reverse of <see cref="Name"/>; false for any other name.</summary>
     bool TryParse(string name, out string lineage, out LogRange segment);
 
+    /// <summary>Whether this can be the name of a lineage: what is read in a store may say anything.</summary>
+    bool IsLineage(string text);
+
     /// <summary>A position as the source's users write it.</summary>
     string Format(ulong position);
 }

@@ -122,7 +122,7 @@ public sealed class LogArchive
         var hasPlainReach = false;
         await foreach (var entry in store.ListAsync(Names.TailPrefix, null, cancellationToken))
         {
-            if (LogNames.ParseChunk(entry) is { } chunk)
+            if (Names.ParseChunk(entry) is { } chunk)
             {
                 pieces.Add(chunk);
             }
@@ -338,18 +338,23 @@ public sealed class LogArchive
     private async Task<LogGap?> ReadGapAsync(ObjectKey key, CancellationToken cancellationToken)
     {
         var gap = await documents.ReadAsync(key, LogJson.Default.LogGap, cancellationToken);
-        return Names.GapKey(gap) == key ? gap : throw BelongsElsewhere(key);
+        return Names.IsPlace(gap.Lineage, gap.Start, gap.End) && Names.GapKey(gap) == key ? gap : throw BelongsElsewhere(key);
     }
 
     private async Task<LogMark?> ReadMarkAsync(ObjectKey key, CancellationToken cancellationToken)
     {
         // One that retention removed after it was listed lay before everything that can be restored.
         var mark = await documents.FindAsync(key, LogJson.Default.LogMark, cancellationToken);
-        return mark is null || Names.MarkKey(mark.Lineage, mark.Start) == key ? mark : throw BelongsElsewhere(key);
+        return mark is null || (Names.IsPlace(mark.Lineage, mark.Start, mark.End) && Names.MarkKey(mark.Lineage, mark.Start) == key) ? mark : throw BelongsElsewhere(key);
     }
 
-    private Task<LogConfirmation?> FindConfirmationAsync(ObjectKey key, CancellationToken cancellationToken) =>
-        documents.FindRegisterAsync(key, LogJson.Default.LogConfirmation, cancellationToken);
+    private async Task<LogConfirmation?> FindConfirmationAsync(ObjectKey key, CancellationToken cancellationToken)
+    {
+        var confirmed = await documents.FindRegisterAsync(key, LogJson.Default.LogConfirmation, cancellationToken);
+        return confirmed is null || Names.IsPlace(confirmed.Lineage, confirmed.Position, confirmed.Position)
+            ? confirmed
+            : throw new NotRestorableException($"The object '{key}' is damaged: it confirms what cannot be of this log.");
+    }
 
     /// <summary>Without the word of who turned encryption on, the unencrypted pieces are looked at all the same by one who only reports.</summary>
     private async Task<(IReadOnlyList<LogPiece> Believed, IReadOnlyList<LogPiece> Strange)> PartAsync(

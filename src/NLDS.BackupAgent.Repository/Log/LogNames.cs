@@ -12,6 +12,9 @@ namespace NLDS.BackupAgent.Repository.Log;
 /// <param name="keys">Whether pieces that are written now are encrypted.</param>
 internal sealed class LogNames(string folder, ILogNaming naming, Codec codec, Keyring keys)
 {
+    /// <summary>Servers count positions in what 64 bits hold with a sign; behind that there is no log, and arithmetic has room.</summary>
+    private const ulong LastPosition = long.MaxValue;
+
     public const string SealSuffix = ".seal";
 
     /// <summary>The file that says how far the log without encryption reaches.</summary>
@@ -64,18 +67,21 @@ internal sealed class LogNames(string folder, ILogNaming naming, Codec codec, Ke
     public LogPiece? ParseSegment(ObjectInfo entry, string name)
     {
         var (bare, writtenBy, isEncrypted) = Codecs.Split(name);
-        return naming.TryParse(bare, out var lineage, out var range)
+        return naming.TryParse(bare, out var lineage, out var range) && IsPlace(lineage, range.Start, range.End)
             ? new LogPiece(entry.Key, Once(lineage), range, writtenBy, entry.Bytes, IsSegment: true) { IsEncrypted = isEncrypted }
             : null;
     }
 
-    public static LogPiece? ParseChunk(ObjectInfo entry)
+    public LogPiece? ParseChunk(ObjectInfo entry)
     {
         var (bare, writtenBy, isEncrypted) = Codecs.Split(entry.Key.Name);
-        return TryParseChunk(bare, out var lineage, out var range)
+        return TryParseChunk(bare, out var lineage, out var range) && IsPlace(lineage, range.Start, range.End)
             ? new LogPiece(entry.Key, lineage, range, writtenBy, entry.Bytes, IsSegment: false) { IsEncrypted = isEncrypted }
             : null;
     }
+
+    /// <summary>Whether there can be log of that lineage from one position to the other.</summary>
+    public bool IsPlace(string lineage, ulong start, ulong end) => naming.IsLineage(lineage) && start <= end && end <= LastPosition;
 
     private static bool TryParseChunk(string name, out string lineage, out LogRange range)
     {

@@ -9,6 +9,10 @@ namespace NLDS.BackupAgent.Repository.Log;
 /// <param name="Last">When its last byte arrived.</param>
 public readonly record struct LogWindow(ulong Start, DateTimeOffset First, DateTimeOffset Last)
 {
+    private static readonly long Earliest = DateTimeOffset.MinValue.ToUnixTimeMilliseconds();
+
+    private static readonly long Latest = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
     /// <summary>
     /// Windows as a seal has them, three numbers for each: how far its start lies behind the one before (the piece's start), its first arrival in milliseconds
     /// after the one before (1970), and how many milliseconds it lasted.
@@ -50,9 +54,13 @@ public readonly record struct LogWindow(ulong Start, DateTimeOffset First, DateT
         for (var i = 0; i < numbers.Count; i += 3)
         {
             (position, moment) = (position + (ulong)numbers[i], moment + numbers[i + 1]);
-            windows.Add(new LogWindow(position, DateTimeOffset.FromUnixTimeMilliseconds(moment), DateTimeOffset.FromUnixTimeMilliseconds(moment + numbers[i + 2])));
+            windows.Add(new LogWindow(position, At(moment), At(moment + numbers[i + 2])));
         }
 
         return windows;
     }
+
+    private static DateTimeOffset At(long moment) => moment >= Earliest && moment <= Latest
+        ? DateTimeOffset.FromUnixTimeMilliseconds(moment)
+        : throw new FormatException($"A seal has an arrival at {moment} ms, which is in no calendar.");
 }

@@ -21,6 +21,9 @@ public sealed partial class LogWriter : IAsyncDisposable
     /// <summary>What the reader may be ahead of the compressor.</summary>
     private const int PipeBytes = 4 << 20;
 
+    /// <summary>Behind by more than this, the log is compressed in a hurry: what is not durable yet costs more than the room that it will take.</summary>
+    private const ulong HurryBytes = PipeBytes / 2;
+
     /// <summary>Compressed bytes that wait for the chunk before them; past this the reader is held back.</summary>
     private const int PendingBytes = 4 << 20;
 
@@ -129,6 +132,8 @@ public sealed partial class LogWriter : IAsyncDisposable
 
     /// <summary>The largest stretch that was held in memory so far, for tests of its bound.</summary>
     internal long LargestStretchBytes { get; private set; }
+
+    private bool IsFarBehind => Math.Max(SourceEnd, ReceivedPosition) - position > HurryBytes;
 
     /// <summary>Ends when the writer was completed, and faults when it cannot go on.</summary>
     public Task Completion => loop;
@@ -244,7 +249,7 @@ public sealed partial class LogWriter : IAsyncDisposable
             bytes = bytes[count..];
             if (compressor.Room == 0)
             {
-                compressor.EndBlock();
+                compressor.EndBlock(IsFarBehind);
                 await CollectFramesAsync(all: false);
             }
 
@@ -319,7 +324,7 @@ public sealed partial class LogWriter : IAsyncDisposable
     /// <summary>Ends the frame, so that what was received so far can be put.</summary>
     private async ValueTask CutFrameAsync()
     {
-        compressor.EndBlock();
+        compressor.EndBlock(IsFarBehind);
         await CollectFramesAsync(all: true);
         var times = observer.TakeTimes();
         segment.Times = segment.Times.Include(times);

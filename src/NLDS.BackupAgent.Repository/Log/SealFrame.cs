@@ -80,7 +80,7 @@ internal static class SealFrame
         }
     }
 
-    private static byte[] Wrap(ReadOnlySpan<byte> json, Codec codec)
+    internal static byte[] Wrap(ReadOnlySpan<byte> json, Codec codec)
     {
         var payload = Payload(json);
         switch (codec)

@@ -8,14 +8,24 @@ namespace NLDS.BackupAgent.Repository.Log;
 /// </summary>
 public static class SteadyReading
 {
-    /// <summary>Seals are read in less time than chunks are merged in; twice in a row is bad luck, three times something else.</summary>
-    private const int Rounds = 3;
+    /// <summary>
+    /// Chunks are merged every few seconds, and on a busy machine seals are not read in less. Each round is a listing, and only follows one in which something had been replaced:
+    /// nobody who reads for minutes is without luck so often.
+    /// </summary>
+    private const int Rounds = 30;
 
     /// <summary>Does <paramref name="read"/> over a listing, and over a new one when what had been listed was gone before it was read.</summary>
     /// <exception cref="NotRestorableException">What <paramref name="read"/> misses was not replaced by anything.</exception>
-    public static async Task<T> ReadSteadilyAsync<T>(this LogArchive archive, Func<LogInventory, Task<T>> read, CancellationToken cancellationToken)
+    public static Task<T> ReadSteadilyAsync<T>(this LogArchive archive, Func<LogInventory, Task<T>> read, CancellationToken cancellationToken) =>
+        ReadSteadilyAsync(archive.ReadInventoryAsync, read, cancellationToken);
+
+    /// <summary>The same over the log's end.</summary>
+    public static Task<T> ReadEndSteadilyAsync<T>(this LogArchive archive, Func<LogInventory, Task<T>> read, CancellationToken cancellationToken) =>
+        ReadSteadilyAsync(archive.ReadEndAsync, read, cancellationToken);
+
+    private static async Task<T> ReadSteadilyAsync<T>(Func<CancellationToken, Task<LogInventory>> list, Func<LogInventory, Task<T>> read, CancellationToken cancellationToken)
     {
-        var inventory = await archive.ReadInventoryAsync(cancellationToken);
+        var inventory = await list(cancellationToken);
         for (var round = 1; ; round++)
         {
             try
@@ -25,7 +35,7 @@ public static class SteadyReading
             catch (NotRestorableException) when (round < Rounds)
             {
                 var names = inventory.Pieces.Select(p => p.Name).ToHashSet();
-                inventory = await archive.ReadInventoryAsync(cancellationToken);
+                inventory = await list(cancellationToken);
                 if (names.IsSubsetOf(inventory.Pieces.Select(p => p.Name)))
                 {
                     throw;

@@ -11,7 +11,7 @@ namespace NLDS.BackupAgent.Repository.Retention;
 internal sealed class BackupRemoval(BackupRepository repository, IObjectStore store, SnapshotLayout layout, BackupId id, PruneBudget budget)
 {
     /// <summary>What tells of a backup goes after what it tells of; a dead session's remains are known by their claim.</summary>
-    private static readonly HashSet<string> Last = [SnapshotLayout.ClaimName, SnapshotLayout.HoldName, SnapshotLayout.ProofName, SnapshotLayout.UnchangedName];
+    private static readonly HashSet<string> Last = [SnapshotLayout.ClaimName, SnapshotLayout.HoldName, SnapshotLayout.ProofName, SnapshotLayout.UnchangedName, SnapshotLayout.DamageName];
 
     private readonly Removal removal = new(store);
 
@@ -153,7 +153,7 @@ internal sealed class BackupRemoval(BackupRepository repository, IObjectStore st
             var tombstone = await repository.Documents.FindAsync(layout.Tombstone(id), RetentionJson.Default.Tombstone, cancellationToken);
             return tombstone is null
                 ? null
-                : [.. tombstone.Objects.Where(key => key.StartsWith(layout.PrefixOf(id), StringComparison.Ordinal)).Select(key => new ObjectKey(key))];
+                : [.. tombstone.Objects.Where(key => key.StartsWith(layout.PrefixOf(id), StringComparison.Ordinal) && ObjectKey.TryParse(key, out _)).Select(key => new ObjectKey(key))];
         }
         catch (NotRestorableException)
         {

@@ -12,17 +12,17 @@ internal sealed class LogRemoval(IObjectStore store, TimeProvider clock, PruneBu
     public int Objects => removal.Objects;
 
     /// <returns>Null when all is gone; otherwise why not.</returns>
-    public async Task<string?> RemoveAsync(LogPlan plan, CancellationToken cancellationToken)
+    public async Task<string?> RemoveAsync(SuperfluousLog going, CancellationToken cancellationToken)
     {
-        if (plan.Pieces.Count == 0)
+        if (going.Pieces.Count == 0)
         {
             return null;
         }
 
-        await plan.Archive.Pruned.RecordAsync(plan.Superfluous, clock.GetUtcNow(), cancellationToken);
+        await going.Archive.Pruned.RecordAsync(going.Sections, clock.GetUtcNow(), cancellationToken);
 
         // The oldest first: what is left when it breaks off begins later, and has no new hole.
-        foreach (var batch in plan.Pieces.OrderBy(p => p.Range.Start).Chunk(Removal.BatchSize))
+        foreach (var batch in going.Pieces.OrderBy(p => p.Range.Start).Chunk(Removal.BatchSize))
         {
             if (budget.IsSpent)
             {
@@ -36,17 +36,17 @@ internal sealed class LogRemoval(IObjectStore store, TimeProvider clock, PruneBu
                 [.. batch.Where(p => p.HasSealBeside && !locked.Contains(p.Key)).Select(p => LogNames.SealKey(p.Key))], cancellationToken);
         }
 
-        await RemoveMarksAsync(plan, cancellationToken);
+        await RemoveMarksAsync(going, cancellationToken);
         return removal.LockedUntil is { } until ? Removal.WhyLocked(until) : null;
     }
 
     /// <summary>A named moment goes with the log that it lies in. Gaps stay: they are few, and are counted for ever.</summary>
-    private async Task RemoveMarksAsync(LogPlan plan, CancellationToken cancellationToken)
+    private async Task RemoveMarksAsync(SuperfluousLog going, CancellationToken cancellationToken)
     {
         var batch = new List<ObjectKey>();
-        await foreach (var entry in store.ListAsync(plan.Archive.Names.MarksPrefix, null, cancellationToken))
+        await foreach (var entry in store.ListAsync(going.Archive.Names.MarksPrefix, null, cancellationToken))
         {
-            if (Lies(entry.Key.Name, plan.Superfluous))
+            if (Lies(entry.Key.Name, going.Sections))
             {
                 batch.Add(entry.Key);
             }

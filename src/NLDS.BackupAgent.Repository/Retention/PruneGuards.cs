@@ -13,7 +13,7 @@ internal static class PruneGuards
         }
 
         var going = plan.Going.Count();
-        if (going == 0 && plan.Log is not { Pieces.Count: > 0 })
+        if (going == 0 && plan.Log is not { Stretches.Count: > 0 })
         {
             yield break;
         }

@@ -1,5 +1,4 @@
 using NLDS.BackupAgent.Repository.Backups;
-using NLDS.BackupAgent.Repository.Log;
 
 namespace NLDS.BackupAgent.Repository.Retention;
 
@@ -59,30 +58,13 @@ public sealed record UnsealedBackup(BackupId Id, long StoredBytes, bool Goes, st
 /// <summary>What goes of a log.</summary>
 public sealed record LogPlan
 {
-    public required LogArchive Archive { get; init; }
-
-    /// <summary>All sections that nobody needs, whether anything is left in them or not.</summary>
-    public required IReadOnlyList<LogSection> Superfluous { get; init; }
-
-    /// <summary>The objects in them.</summary>
-    public required IReadOnlyList<LogPiece> Pieces { get; init; }
+    /// <summary>The stretches in which something goes.</summary>
+    public required IReadOnlyList<LogPlanStretch> Stretches { get; init; }
 
     /// <summary>Every moment from here on can be restored afterwards; null when there is none.</summary>
     public required DateTimeOffset? RestorableFrom { get; init; }
 
-    public long StoredBytes => Pieces.Sum(p => p.StoredBytes);
-
-    /// <summary>The stretches in which something goes.</summary>
-    public IEnumerable<LogPlanStretch> Stretches =>
-        from section in Superfluous
-        let pieces = Pieces.Where(p => section.Contains(p.Lineage, p.Range.Start, p.Range.End)).ToList()
-        where pieces.Count > 0
-        select new LogPlanStretch(
-            section.Lineage,
-            Archive.Naming.Format(pieces.Min(p => p.Range.Start)),
-            Archive.Naming.Format(pieces.Max(p => p.Range.End)),
-            pieces.Count,
-            pieces.Sum(p => p.StoredBytes));
+    public long StoredBytes => Stretches.Sum(s => s.StoredBytes);
 }
 
 /// <summary>One stretch of a log that goes, with positions as the source writes them.</summary>

@@ -30,7 +30,8 @@ internal sealed class PrunePlanner(BackupRepository repository, RetentionOptions
             var folder = folders.GetValueOrDefault(backup.Id);
             candidates.Add(new RetentionCandidate(backup.Id, backup.Manifest.Ended)
             {
-                IsVerified = folder?.IsVerified ?? false,
+                Parent = backup.Parent is { } parent && BackupId.TryParse(parent, out var parentId) ? parentId : null,
+                IsVerified = BackupChains.Of(backup, backups).All(b => folders.GetValueOrDefault(b.Id)?.IsVerified ?? false),
                 Hold = folder is { IsHeld: true } ? await ReadHoldAsync(layout, backup.Id, cancellationToken) : null,
             });
         }

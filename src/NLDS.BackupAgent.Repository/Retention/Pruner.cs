@@ -81,11 +81,12 @@ public sealed partial class Pruner(BackupRepository repository, RetentionOptions
                 await Removal(revived.Backup.Id).WithdrawAsync(cancellationToken);
             }
 
-            // The oldest first, as time itself would have it.
-            foreach (var going in plan.Going)
+            foreach (var going in InOrder([.. plan.Going]))
             {
                 var removal = Removal(going.Backup.Id);
-                var why = budget.IsSpent ? "its turn comes in the next prune" : await removal.RemoveAsync(going, cancellationToken);
+                var why = budget.IsSpent ? "its turn comes in the next prune"
+                    : staying.FirstOrDefault(s => s.Backup.Parent == going.Backup.Id.ToString()) is { } child ? $"{child.Backup.Id} builds upon it and has stayed"
+                    : await removal.RemoveAsync(going, cancellationToken);
                 Objects += removal.Objects;
                 if (why is null)
                 {
@@ -100,6 +101,13 @@ public sealed partial class Pruner(BackupRepository repository, RetentionOptions
                     staying.Add(going);
                 }
             }
+        }
+
+        /// <summary>The oldest first, as time itself would have it; but what builds upon a backup before that one, lest a prune that breaks off leave a child without it.</summary>
+        private static IEnumerable<PlannedBackup> InOrder(IReadOnlyList<PlannedBackup> going)
+        {
+            IReadOnlyList<SealedBackup> backups = [.. going.Select(g => g.Backup)];
+            return going.OrderBy(g => BackupChains.Of(g.Backup, backups)[0].Id).ThenByDescending(g => g.Backup.Id);
         }
 
         public async Task SweepAsync(CancellationToken cancellationToken)
@@ -119,8 +127,7 @@ public sealed partial class Pruner(BackupRepository repository, RetentionOptions
         /// <summary>What the log is needed for is judged anew: by what has stayed, not by what was meant to.</summary>
         public async Task RemoveLogAsync(CancellationToken cancellationToken)
         {
-            var (log, _) = await LogPlanner.PlanAsync(source, plan, [.. staying.OrderBy(b => b.Backup.Id)], cancellationToken);
-            if (log is null)
+            if (await LogPlanner.FindSuperfluousAsync(source, plan, [.. staying.OrderBy(b => b.Backup.Id)], cancellationToken) is not { } log)
             {
                 return;
             }

@@ -7,7 +7,10 @@ namespace NLDS.BackupAgent.Repository.Retention;
 /// <param name="Ended">From here on, moments can be restored from it.</param>
 public sealed record RetentionCandidate(BackupId Id, DateTimeOffset Ended)
 {
-    /// <summary>It was read back and found sound.</summary>
+    /// <summary>The backup without which this one cannot be restored; null when it stands by itself.</summary>
+    public BackupId? Parent { get; init; }
+
+    /// <summary>It, and each backup that it builds upon, was read back and found sound.</summary>
     public bool IsVerified { get; init; }
 
     /// <summary>Why somebody holds it; null when nobody does.</summary>

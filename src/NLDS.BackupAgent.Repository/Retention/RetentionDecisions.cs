@@ -51,6 +51,7 @@ public static class RetentionDecisions
             decisions.Add(new RetentionDecision(backup.Id, reasons, goes));
         }
 
+        KeepParents(decisions, newestFirst);
         decisions.Reverse();
         return decisions;
 
@@ -89,6 +90,18 @@ public static class RetentionDecisions
             if (policy.KeepWithin > TimeSpan.Zero && backup.Id.Began <= now && backup.Id.Began > Before(newest!.Id.Began, policy.KeepWithin))
             {
                 yield return $"within {RetentionPolicy.Words(policy.KeepWithin)}";
+            }
+        }
+    }
+
+    /// <summary>What a kept backup builds upon is kept. A parent is older than what builds upon it, so that one way through all of them is enough.</summary>
+    private static void KeepParents(List<RetentionDecision> newestFirst, List<RetentionCandidate> backups)
+    {
+        for (var i = 0; i < newestFirst.Count; i++)
+        {
+            if (newestFirst[i].IsKept && backups[i].Parent is { } parent && newestFirst.FindIndex(d => d.Id == parent) is var at and >= 0)
+            {
+                newestFirst[at] = new RetentionDecision(parent, [.. newestFirst[at].KeptBecause, $"{backups[i].Id} builds upon it"], null);
             }
         }
     }

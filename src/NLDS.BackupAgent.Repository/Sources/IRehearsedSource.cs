@@ -1,8 +1,25 @@
 namespace NLDS.BackupAgent.Repository.Sources;
 
-/// <summary>A source whose restore can be rehearsed on this machine: it starts a server on a restored directory that nobody reaches and that reaches nobody.</summary>
+/// <summary>
+/// A source whose restore can be rehearsed: on this machine, where it starts a server on a restored directory that nobody reaches and that reaches nobody, or elsewhere,
+/// where something else has started one.
+/// </summary>
 public interface IRehearsedSource : IServerSource
 {
+    /// <summary>Where the protected server is.</summary>
+    ServerPlace Place { get; }
+
+    /// <summary>
+    /// The same source, which asks another server: a copy with the same users, and a certificate that was issued to the original. What is backed up stays the original's.
+    /// </summary>
+    IRehearsedSource At(ServerPlace place);
+
+    /// <summary>Meets a copy that something else has started at <see cref="Place"/> and that answers by now. Disposing leaves it as it is.</summary>
+    /// <param name="plan">What it must at least have.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    /// <exception cref="SourceException">It does not answer, or lets nobody in.</exception>
+    Task<IRehearsal> VisitAsync(RestorePlan plan, CancellationToken cancellationToken);
+
     /// <summary>
     /// The server's programs on this machine that fit a plan, in words: <c>PostgreSQL 15.18 in /usr/lib/postgresql/15/bin</c>.
     /// </summary>

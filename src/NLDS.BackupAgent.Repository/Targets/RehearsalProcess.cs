@@ -4,7 +4,7 @@ namespace NLDS.BackupAgent.Repository.Targets;
 
 /// <summary>
 /// A server of a rehearsal: run as the owner of its files where this process is root, cut off from every network where the kernel allows that, and killed when it is
-/// disposed.
+/// disposed, or when this process is killed.
 /// </summary>
 public sealed class RehearsalProcess : IAsyncDisposable
 {
@@ -13,12 +13,13 @@ public sealed class RehearsalProcess : IAsyncDisposable
     private static readonly TimeSpan KillTime = TimeSpan.FromSeconds(10);
 
     private readonly Process process;
+    private readonly ChildWatch watch;
     private readonly TimeProvider clock;
     private readonly string log;
     private bool isDisposed;
 
     private RehearsalProcess(Process process, string log, bool isCutOff, TimeProvider clock) =>
-        (this.process, this.log, IsCutOff, this.clock) = (process, log, isCutOff, clock);
+        (this.process, watch, this.log, IsCutOff, this.clock) = (process, ChildWatch.Over(process), log, isCutOff, clock);
 
     /// <summary>It has a network namespace of its own, with nothing in it.</summary>
     public bool IsCutOff { get; }
@@ -51,10 +52,7 @@ public sealed class RehearsalProcess : IAsyncDisposable
         // The shell redirects and then becomes the program, so that its process is the server's. Nothing of this process's environment is the copy's business: it holds
         // the way to the store and to the original.
         var start = new ProcessStartInfo("sh", ["-c", "exec \"$@\" >>\"$0\" 2>&1 </dev/null", log, .. prefix, program, .. arguments]) { WorkingDirectory = "/" };
-        var path = start.Environment.TryGetValue("PATH", out var found) ? found : null;
-        start.Environment.Clear();
-        start.Environment["PATH"] = path ?? "/usr/bin:/bin:/usr/sbin:/sbin";
-        start.Environment["LC_ALL"] = "C";
+        ChildEnvironment.Clear(start);
         return new RehearsalProcess(Process.Start(start)!, log, isCutOff, clock);
     }
 
@@ -95,6 +93,7 @@ public sealed class RehearsalProcess : IAsyncDisposable
 
         using var limit = new CancellationTokenSource(KillTime, clock);
         await process.WaitForExitAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        watch.Dispose();
         process.Dispose();
     }
 
@@ -102,7 +101,9 @@ public sealed class RehearsalProcess : IAsyncDisposable
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+            ChildEnvironment.Clear(start);
+            using var process = Process.Start(start)!;
             await process.WaitForExitAsync(cancellationToken);
             return process.ExitCode == 0;
         }

@@ -54,6 +54,22 @@ public static partial class UnixFiles
         return $"{MemoryMarshal.Read<uint>(status[136..])}:{MemoryMarshal.Read<uint>(status[140..])}";
     }
 
+    /// <summary>Whether both are names of one file. False when one of them is missing.</summary>
+    public static bool AreOne(string path, string other)
+    {
+        if (!File.Exists(path) || !File.Exists(other))
+        {
+            return false;
+        }
+
+        Span<byte> status = stackalloc byte[StatXBytes], others = stackalloc byte[StatXBytes];
+        Status(path, status);
+        Status(other, others);
+
+        // stx_ino at 32, the device at 136.
+        return status.Slice(32, sizeof(ulong)).SequenceEqual(others.Slice(32, sizeof(ulong))) && status.Slice(136, sizeof(ulong)).SequenceEqual(others.Slice(136, sizeof(ulong)));
+    }
+
     private static void Status(string path, Span<byte> status)
     {
         if (StatX(AtCurrentDirectory, path, 0, StatXBasics, ref MemoryMarshal.GetReference(status)) != 0)

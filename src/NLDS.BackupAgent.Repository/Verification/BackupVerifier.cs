@@ -64,11 +64,12 @@ public sealed class BackupVerifier(BackupRepository repository, SnapshotLayout l
         return new VerifiedBackups(listing, inScope, damage);
     }
 
+    /// <summary>With a backup all that it builds upon: it is worth nothing without.</summary>
     private static IReadOnlyList<SealedBackup> InScope(BackupListing<SealedBackup> all, VerifyScope scope) => scope.BackupId switch
     {
         "all" => all,
-        "latest" => [.. all.TakeLast(1)],
-        var id when all.FirstOrDefault(backup => backup.Id.ToString() == id) is { } one => [one],
+        "latest" => all.Count > 0 ? BackupChains.Of(all[^1], all) : [],
+        var id when all.FirstOrDefault(backup => backup.Id.ToString() == id) is { } one => BackupChains.Of(one, all),
         var id when all.Damaged.Any(backup => backup.Id.ToString() == id) => [],
         var id => throw new UsageException($"There is no backup '{id}'. Those there are: {string.Join(", ", all.Select(backup => backup.Id))}."),
     };
@@ -139,7 +140,7 @@ public sealed class BackupVerifier(BackupRepository repository, SnapshotLayout l
 
     /// <summary>
     /// A proof that cannot be stored costs a second reading some day, and nothing else: whoever may only read the store can verify too. A backup that is damaged
-    /// loses the proof that it had.
+    /// loses the proof that it had, and is marked, so that no later one builds upon it.
     /// </summary>
     private async Task RememberAsync(SealedBackup backup, bool isSound, VerificationRun run, CancellationToken cancellationToken)
     {
@@ -152,9 +153,19 @@ public sealed class BackupVerifier(BackupRepository repository, SnapshotLayout l
             [.. backup.Manifest.Objects.Select(o => new BackupProof.ProvenObject(o.Key, o.StoredSha256))]);
         try
         {
-            await (isSound
-                ? repository.Documents.ReplaceAsync(layout.Proof(backup.Id), proof, ProofJson.Default.BackupProof, cancellationToken)
-                : repository.Store.DeleteAsync([layout.Proof(backup.Id)], cancellationToken));
+            if (!isSound)
+            {
+                var mark = new BackupDamageMark(layout.Source, backup.Id.ToString(), run.Began, BackupRepository.AgentVersion);
+                await repository.Store.DeleteAsync([layout.Proof(backup.Id)], cancellationToken);
+                await repository.Documents.ReplaceAsync(layout.Damage(backup.Id), mark, ProofJson.Default.BackupDamageMark, cancellationToken);
+                return;
+            }
+
+            await repository.Documents.ReplaceAsync(layout.Proof(backup.Id), proof, ProofJson.Default.BackupProof, cancellationToken);
+            if (backup.IsKnownDamaged)
+            {
+                await repository.Store.DeleteAsync([layout.Damage(backup.Id)], cancellationToken);
+            }
         }
         catch (ObjectStoreException failure)
         {

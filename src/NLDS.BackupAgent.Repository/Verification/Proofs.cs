@@ -14,6 +14,9 @@ internal sealed record BackupProof(
     internal sealed record ProvenObject(string Key, string StoredSha256);
 }
 
+/// <summary><c>damaged.json</c> beside a manifest: at <paramref name="Found"/> the backup was read back and was not what it should be. Gone when it is found sound again.</summary>
+internal sealed record BackupDamageMark(string Source, string Id, DateTimeOffset Found, string Agent);
+
 /// <summary><c>SOURCE/verified/LINEAGE.json</c>: which whole segments of a log were read back, and when.</summary>
 internal sealed record LogProof(string Source, string Lineage, string Agent, IReadOnlyList<ProvenRange> Ranges);
 
@@ -25,5 +28,6 @@ internal readonly record struct ProvenRange(ulong Start, ulong End, DateTimeOffs
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(BackupProof))]
+[JsonSerializable(typeof(BackupDamageMark))]
 [JsonSerializable(typeof(LogProof))]
 internal sealed partial class ProofJson : JsonSerializerContext;

@@ -53,7 +53,18 @@ internal sealed partial class RetryPolicy
             .Build();
     }
 
+    /// <summary>
+    /// Every kind of result takes the same way through the pipeline: for each it would be compiled anew at every start. A try has ended before the next one begins, so
+    /// the result is that of the last.
+    /// </summary>
     public async Task<T> RunAsync<T>(StoreCall call, Func<CancellationToken, Task<T>> attempt, CancellationToken cancellationToken)
+    {
+        var result = default(T);
+        await RunAsync(call, async token => { result = await attempt(token); }, cancellationToken);
+        return result!;
+    }
+
+    public async Task RunAsync(StoreCall call, Func<CancellationToken, Task> attempt, CancellationToken cancellationToken)
     {
         var context = ResilienceContextPool.Shared.Get(cancellationToken);
         context.Properties.Set(CallKey, call);
@@ -63,10 +74,8 @@ internal sealed partial class RetryPolicy
         span?.SetTag("backup.object", call.Subject).SetTag("backup.operation", call.Operation).SetTag("backup.bytes", call.Bytes);
         try
         {
-            var result = await pipeline.ExecuteAsync(
-                static async (context, attempt) => await attempt(context.CancellationToken), context, attempt);
+            await pipeline.ExecuteAsync(static (context, attempt) => new ValueTask(attempt(context.CancellationToken)), context, attempt);
             succeeded = true;
-            return result;
         }
         catch (ObjectNotFoundException)
         {
@@ -92,16 +101,6 @@ internal sealed partial class RetryPolicy
             ResilienceContextPool.Shared.Return(context);
         }
     }
-
-    public Task RunAsync(StoreCall call, Func<CancellationToken, Task> attempt, CancellationToken cancellationToken) =>
-        RunAsync(
-            call,
-            async token =>
-            {
-                await attempt(token);
-                return true;
-            },
-            cancellationToken);
 
     private static TimeoutStrategyOptions Limit(TimeSpan time) => new()
     {

@@ -34,8 +34,9 @@ internal static class S3Faults
 
     private static ObjectStoreException FromAnswer(string store, string action, AmazonServiceException answer) => (answer.ErrorCode, (int)answer.StatusCode) switch
     {
-        ("RequestTimeTooSkewed", _) => Permanent(
-            store, action, "this machine's clock is off by more than the store allows. Set the clock (NTP).", answer),
+        // The SDK has learned the store's time from this answer, and signs with it from now on.
+        ("RequestTimeTooSkewed", _) => Transient(
+            store, action, "this machine's clock is off by more than the store allows. If this lasts, set the clock (NTP).", answer),
         ("NoSuchBucket", _) => Permanent(store, action, "there is no such bucket. Create it or set Storage:S3:Bucket.", answer),
         ("QuotaExceeded", _) => Transient(store, action, "the store's quota is used up. Raise it or free space.", answer),
         ("InvalidAccessKeyId" or "SignatureDoesNotMatch" or "InvalidToken", _) => Permanent(
@@ -50,6 +51,10 @@ internal static class S3Faults
             store, action, $"the bytes were damaged on their way ({answer.ErrorCode}). If this lasts, check the network and the memory.", answer),
         ("RequestTimeout" or "SlowDown" or "Throttling" or "OperationAborted" or "ConditionalRequestConflict", _) or (_, 408 or 409 or 425 or 429 or >= 500) => Transient(
             store, action, $"the store is busy or failing ({Code(answer)}).", answer),
+
+        // No store's own word: something on the way, or a connection whose last request the store had not finished with.
+        (null or "" or nameof(HttpStatusCode.BadRequest), 400) => Transient(
+            store, action, "the request was refused with HTTP 400 and not a word why. If this lasts, look for what stands between the agent and the store.", answer),
         (_, 401 or 403) => Permanent(
             store, action, $"access is denied ({Code(answer)}). Allow s3:GetObject, PutObject, DeleteObject, ListBucket and AbortMultipartUpload "
             + "on the bucket; with Storage:S3:ObjectLock also s3:PutObjectRetention, GetObjectRetention and GetBucketObjectLockConfiguration.", answer),

@@ -311,6 +311,14 @@ internal sealed class S3ObjectStore : IObjectStore, IDisposable
                     $"{Description} sent all of '{key}' where bytes from {offset} were asked for. Use a store that honours ranges.", isPermanent: true);
             }
 
+            // The SDK says 0 where the answer says nothing, and then a part of the body could not be told from the whole.
+            if (response.ContentLength <= 0 && await response.ResponseStream.ReadAsync(new byte[1], cancellationToken) > 0)
+            {
+                response.Dispose();
+                throw new ObjectStoreException(
+                    $"{Description} sent '{key}' without saying how long it is, which S3 always says. See what stands between the agent and the store.", isPermanent: false);
+            }
+
             return new S3ReadStream(response, Description, key);
         }
         catch (AmazonS3Exception answer) when (S3Client.IsAbsent(answer))

@@ -32,6 +32,9 @@ internal sealed record BackupSummary(string Source, string Id, DateTimeOffset Be
     /// <summary>What of the source is not in it although it should be: the backup is partial.</summary>
     public IReadOnlyList<string> Omissions { get; init; } = [];
 
+    /// <summary>The id of the backup that it builds upon, without which it cannot be restored; null for one that stands by itself.</summary>
+    public string? Parent { get; init; }
+
     /// <summary>Why retention keeps it; null where no policy was asked.</summary>
     public IReadOnlyList<string>? Kept { get; init; }
 
@@ -48,6 +51,7 @@ internal sealed record BackupSummary(string Source, string Id, DateTimeOffset Be
         Held = backup.IsHeld,
         UnchangedAt = backup.UnchangedAt,
         Omissions = backup.Omissions,
+        Parent = backup.Parent,
     };
 }
 

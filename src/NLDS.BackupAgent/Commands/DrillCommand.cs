@@ -7,7 +7,7 @@ using NLDS.BackupAgent.Repository.Sources;
 
 namespace NLDS.BackupAgent.Commands;
 
-/// <summary><c>drill [SOURCE]</c>: a disaster-recovery drill on this machine, now.</summary>
+/// <summary><c>drill [SOURCE]</c>: a disaster-recovery drill, now: on this machine, or in a namespace of Kubernetes.</summary>
 internal static class DrillCommand
 {
     public static Command Create(CommandContext context)
@@ -15,14 +15,23 @@ internal static class DrillCommand
         var source = new Argument<string?>("SOURCE") { Description = "Only this one; all that are enabled and can be rehearsed unless said", Arity = ArgumentArity.ZeroOrOne };
         source.AcceptOnlyFromAmong([.. context.SourceNames]);
         var random = new Option<bool>("--random") { Description = "Restore a random backup to a random second, whatever the settings say" };
+        var mode = new Option<string?>("--mode") { Description = "local: on this machine, with its own programs; kubernetes: everything, in a namespace that is made for it. Drill:Mode unless said", HelpName = "local|kubernetes" };
+        mode.AcceptOnlyFromAmong("local", "kubernetes");
         var json = CommandContext.JsonOption();
-        var command = new Command("drill", "Rehearse a disaster: restore, start closed off, prove, put under load, report, clean up") { source, random, json };
+        var command = new Command("drill", "Rehearse a disaster: restore, start closed off, prove, put under load, report, clean up") { source, mode, random, json };
         return context.Does(command, async (session, parse, cancellationToken) =>
         {
             var options = session.Services.GetRequiredService<DrillOptions>();
+            var isKubernetes = parse.GetValue(mode) is { } said ? said == "kubernetes" : options.Mode == DrillMode.Kubernetes;
+            if (isKubernetes && (parse.GetValue(source) is not null || parse.GetValue(random)))
+            {
+                throw new UsageException("A drill in Kubernetes brings everything back to the latest moment. Leave SOURCE and --random out, or say --mode local.");
+            }
+
             var choice = parse.GetValue(random) ? new DrillChoice(DrilledBackup.Random, DrilledMoment.Random) : new DrillChoice(options.Backup, options.Moment);
-            var sources = Chosen(session.Sources, parse.GetValue(source));
-            var (report, page) = await session.Services.GetRequiredService<DrillRunner>().RunAsync(sources, choice, session.Progress, cancellationToken);
+            var (report, page) = isKubernetes
+                ? await session.Services.GetRequiredService<KubernetesDrill>().RunAsync(Snapshots(session.Sources), Teller(session, parse.GetValue(json)), session.Progress, cancellationToken)
+                : await session.Services.GetRequiredService<DrillRunner>().RunAsync(Chosen(session.Sources, parse.GetValue(source)), choice, session.Progress, cancellationToken);
             session.Progress.End();
             var place = $"{session.Services.GetRequiredService<BackupRepository>().Description}/{page}";
             if (parse.GetValue(json))
@@ -48,6 +57,15 @@ internal static class DrillCommand
         List<IRehearsedSource> enabled = [.. sources.Enabled.Select(entry => entry.Snapshot).OfType<IRehearsedSource>()];
         return enabled.Count > 0 ? enabled : throw new UsageException("No enabled source can be rehearsed. Set Enabled to true in a source's section.");
     }
+
+    /// <summary>What a drill in Kubernetes brings back.</summary>
+    public static List<ISnapshotSource> Snapshots(SourceCatalog sources) => [.. sources.Enabled.Select(entry => entry.Snapshot).OfType<ISnapshotSource>()];
+
+    private static Action<string> Teller(CommandSession session, bool asJson) => line =>
+    {
+        session.Progress.End();
+        (asJson ? session.Error : session.Out).WriteLine(line);
+    };
 
     private static int ExitOf(DrillReport report) => report.Verdict switch
     {

@@ -36,7 +36,7 @@ internal static class HelpExamples
         ["recover database"] = ["recover database --plan", "recover database --source postgres,redis --to 2026-11-23T14:03:17Z", "recover database --undo"],
         ["recover cluster"] = ["recover cluster --plan", "recover cluster --with application-data --yes"],
         ["recover pod"] = ["recover pod", "recover pod postgres-0 --replace"],
-        ["drill"] = ["drill", "drill postgres --random"],
+        ["drill"] = ["drill", "drill postgres --random", "drill --mode kubernetes"],
         ["completion"] = ["completion bash > /etc/bash_completion.d/nlds-backup"],
     };
 

@@ -44,6 +44,14 @@ internal static class ListCommand
         });
     }
 
+    /// <summary>One span, or one between each two gaps.</summary>
+    private static string Words(LogListing log) => log.Spans.Count > 1
+        ? string.Join(", and ", log.Spans.Select(span => $"from {Sizes.Time(span.From)} to {Sizes.Time(span.To)}"))
+        : $"from {Sizes.Time(log.RestorableFrom)} to {Sizes.Time(log.RestorableTo)}";
+
+    private static string State(BackupSummary backup) =>
+        string.Join(", ", new[] { backup.State, backup.Omissions.Count == 0 ? null : "partial", backup.Parent is null ? null : $"since {backup.Parent}" }.OfType<string>());
+
     private static string Kept(BackupSummary backup) => backup switch
     {
         { Kept: { Count: > 0 } reasons } => string.Join(", ", reasons),
@@ -77,7 +85,7 @@ internal static class ListCommand
                 Sizes.Duration(backup.Ended - backup.Began),
                 Sizes.Bytes(backup.ContentBytes),
                 Sizes.Bytes(backup.StoredBytes),
-                backup.Omissions.Count == 0 ? backup.State : $"{backup.State}, partial",
+                State(backup),
                 Kept(backup));
         }
 
@@ -102,7 +110,7 @@ internal static class ListCommand
 
         foreach (var (source, log) in listings.Where(listing => listing.Log is not null).Select(listing => (listing.Source, listing.Log!)))
         {
-            output.WriteLine($"{source}: restorable from {Sizes.Time(log.RestorableFrom)} to {Sizes.Time(log.RestorableTo)}, log ends at {log.EndPosition}.");
+            output.WriteLine($"{source}: restorable {Words(log)}, log ends at {log.EndPosition}.");
             foreach (var gap in log.Gaps)
             {
                 output.WriteLine($"{source}: gap from {gap.From} to {gap.To}: {gap.Reason}");

@@ -57,7 +57,8 @@ internal static class VerifyCommand
         var repository = session.Services.GetService<BackupRepository>();
         foreach (var entry in session.Sources.All)
         {
-            if (repository is null || await repository.HoldsAnyOfAsync(entry.Name, cancellationToken))
+            if (repository is null || await repository.HoldsAnyUnderAsync($"{entry.Name}/", cancellationToken)
+                || (entry.Source is IRetainedSource { Layout.Prefix: var backups } && await repository.HoldsAnyUnderAsync(backups, cancellationToken)))
             {
                 stored.Add(entry);
             }

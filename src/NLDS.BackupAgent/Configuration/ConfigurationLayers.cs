@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json;
 using Microsoft.Extensions.Configuration.Json;
 using Microsoft.Extensions.FileProviders;
 
@@ -61,10 +63,17 @@ internal static class ConfigurationLayers
         }
         catch (Exception unreadable) when (unreadable is InvalidDataException or IOException or UnauthorizedAccessException or FormatException)
         {
-            var reason = unreadable.InnerException?.InnerException?.Message ?? unreadable.InnerException?.Message ?? unreadable.Message;
-            faults.Add(new ConfigurationFault(path, $"cannot be read: {reason} Write one JSON object."));
+            faults.Add(new ConfigurationFault(path, $"cannot be read: {Reason(unreadable)} Write one JSON object."));
         }
     }
+
+    /// <summary>The parser's own message quotes what it stumbled over, up to the end of the file: passwords are in there.</summary>
+    private static string Reason(Exception unreadable) => unreadable switch
+    {
+        JsonException { LineNumber: { } line } json => string.Create(CultureInfo.InvariantCulture, $"line {line + 1} is not JSON, at its byte {json.BytePositionInLine + 1}."),
+        { InnerException: { } inner } => Reason(inner),
+        _ => unreadable.Message,
+    };
 }
 
 /// <summary>One place that settings come from.</summary>

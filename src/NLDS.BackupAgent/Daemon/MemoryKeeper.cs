@@ -4,26 +4,38 @@ namespace NLDS.BackupAgent.Daemon;
 /// Gives memory back when the agent has become quiet. Nothing else would: what load left behind is collected only when more is allocated, and an idle agent
 /// allocates next to nothing.
 /// </summary>
-internal sealed class MemoryKeeper(TimeProvider time) : BackgroundService
+internal sealed class MemoryKeeper(LoopPulses pulses) : BackgroundService
 {
-    /// <summary>A collection takes some 20 ms; once a minute that is a thirtieth of a percent of a core.</summary>
-    private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
 
-    /// <summary>More than an agent at rest has committed.</summary>
-    private const long WorthwhileBytes = 12 << 20;
+    /// <summary>Who allocates no more than this in an interval is at rest.</summary>
+    private const long RestBytes = 4 << 20;
+
+    /// <summary>So much has to have been allocated for another collection, which takes some 20 ms, to be worth it.</summary>
+    private const long WorthwhileBytes = 8 << 20;
+
+    /// <summary>More program than an agent at rest uses.</summary>
+    internal const long WorthwhileProgramBytes = 48 << 20;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Interval, time);
-        var allocated = GC.GetTotalAllocatedBytes();
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        var pulse = pulses.Of("the memory's keeper");
+        var (before, collected) = (GC.GetTotalAllocatedBytes(), 0L);
+        await pulse.WaitAsync(Interval, stoppingToken);
+        for (; !stoppingToken.IsCancellationRequested; await pulse.WaitAsync(Interval, stoppingToken))
         {
             var now = GC.GetTotalAllocatedBytes();
-            var isQuiet = now - allocated < WorthwhileBytes;
-            allocated = now;
-            if (isQuiet && GC.GetGCMemoryInfo().TotalCommittedBytes > WorthwhileBytes)
+            var isAtRest = now - before < RestBytes;
+            before = now;
+            if (isAtRest && now - collected > WorthwhileBytes)
             {
                 ProcessMemory.GiveBack();
+                collected = now;
+            }
+
+            if (isAtRest && MappedPrograms.ResidentBytes() > WorthwhileProgramBytes)
+            {
+                MappedPrograms.LetGo();
             }
         }
     }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NLDS.BackupAgent.Storage;
 
 namespace NLDS.BackupAgent.Daemon;
 
@@ -29,6 +30,7 @@ internal static partial class ProcessMemory
     /// <summary>Takes tens of milliseconds; for the end of a long piece of work.</summary>
     public static void GiveBack()
     {
+        PartBuffers.Shared.Trim();
         GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         try
         {

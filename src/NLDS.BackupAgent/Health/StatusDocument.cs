@@ -43,11 +43,14 @@ internal sealed record SourceStatus
     /// <summary>The newest backups, oldest first.</summary>
     public required IReadOnlyList<BackupSummary> Recent { get; init; }
 
-    /// <summary>The earliest moment from which on the log allows every moment; null for a source without a log.</summary>
+    /// <summary>The earliest moment that the log allows; null for a source without a log. Where there are gaps not every later one, see <see cref="Spans"/>.</summary>
     public required DateTimeOffset? RestorableFrom { get; init; }
 
     /// <summary>The newest moment that the repository's log allowed when it was last read.</summary>
     public required DateTimeOffset? RestorableTo { get; init; }
+
+    /// <summary>The moments that could be restored when the repository was last read, in order; more than one span where there are gaps.</summary>
+    public required IReadOnlyList<MomentSpan> Spans { get; init; }
 
     /// <summary>The holes in the log, oldest first.</summary>
     public required IReadOnlyList<LogGapListing> Gaps { get; init; }

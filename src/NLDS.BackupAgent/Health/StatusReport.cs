@@ -47,6 +47,7 @@ internal sealed class StatusReport(
         Recent = [.. (catalog[entry.Name]?.Recent ?? []).Select(BackupSummary.Of)],
         RestorableFrom = catalog[entry.Name]?.Log?.RestorableFrom,
         RestorableTo = catalog[entry.Name]?.Log?.RestorableTo,
+        Spans = catalog[entry.Name]?.Log?.Spans ?? [],
         Gaps = catalog[entry.Name]?.Log?.Gaps ?? [],
         RestoreEstimateSeconds = entry.Continuous?.Status.RestoreEstimate?.TotalSeconds,
         VerificationEnded = catalog[entry.Name]?.Verification?.At,

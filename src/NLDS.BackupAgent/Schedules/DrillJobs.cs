@@ -25,7 +25,7 @@ internal static class DrillJobs
     /// <summary>Where a drill was asked for, one that cannot be done is a failed one. What else stands in the way is for the drill to find.</summary>
     public static async Task<string?> FindObstacleAsync(SourceCatalog sources, IServiceProvider services, CancellationToken cancellationToken)
     {
-        if (services.GetRequiredService<DrillOptions>().Enabled is true)
+        if (services.GetRequiredService<DrillOptions>() is { Enabled: true } or { Mode: DrillMode.Kubernetes })
         {
             return null;
         }
@@ -51,8 +51,9 @@ internal static class DrillJobs
         }
 
         var options = services.GetRequiredService<DrillOptions>();
-        var (report, page) = await services.GetRequiredService<DrillRunner>()
-            .RunAsync(rehearsed, new DrillChoice(options.Backup, options.Moment), progress, cancellationToken);
+        var (report, page) = options.Mode == DrillMode.Kubernetes
+            ? await services.GetRequiredService<KubernetesDrill>().RunAsync(DrillCommand.Snapshots(sources), _ => { }, progress, cancellationToken)
+            : await services.GetRequiredService<DrillRunner>().RunAsync(rehearsed, new DrillChoice(options.Backup, options.Moment), progress, cancellationToken);
         await services.GetRequiredService<DrillHistory>().ReadAsync(services.GetRequiredService<DrillReports>(), cancellationToken);
         return report.Verdict == DrillVerdict.Passed
             ? new JobResult($"passed; recovery time {Sizes.Duration(TimeSpan.FromSeconds(report.RecoveryTimeSeconds ?? 0))}, report {page}") { Bytes = report.Sources.Sum(source => source.ContentBytes) }

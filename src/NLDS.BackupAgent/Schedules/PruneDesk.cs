@@ -12,8 +12,8 @@ namespace NLDS.BackupAgent.Schedules;
 internal sealed partial class PruneDesk(
     JobLedger ledger, IEnumerable<IRetainedSource> sources, Pruner pruner, PruneRequests requests, LoopPulses pulses, ILogger<PruneDesk> logger) : BackgroundService
 {
-    /// <summary>Only memory is looked at: the lease's beat brings the news.</summary>
-    public static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
+    /// <summary>Only memory is looked at: the lease's beat, every few seconds, brings the news.</summary>
+    public static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(3);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

@@ -56,7 +56,7 @@ internal sealed class AgentMetrics
         meter.CreateObservableGauge("backup_log_lag_bytes", () => PerTail(LagBytes), null, "What the server has written of its log beyond the durable position.");
         meter.CreateObservableGauge("backup_verified_timestamp", () => PerSource(entry => Unix(catalog[entry.Name]?.NewestVerified?.Manifest.Ended)), null, "Unix time of the newest backup that was read back whole.");
         meter.CreateObservableGauge("backup_damaged_objects", () => PerSource(entry => (double?)catalog[entry.Name]?.Verification?.Report.Damage.Count), null, "What the last verification of this process found damaged or missing.");
-        meter.CreateObservableGauge("backup_size_bytes", () => PerSource(entry => (double?)catalog[entry.Name]?.Newest?.ContentBytes), null, "Content of the source's newest backup.");
+        meter.CreateObservableGauge("backup_size_bytes", () => PerSource(entry => (double?)catalog[entry.Name]?.Newest?.WholeBytes), null, "Content of the source's newest backup.");
         meter.CreateObservableGauge("backup_omissions", () => PerSource(entry => catalog[entry.Name]?.Newest?.Omissions.Count), null, "What the source's newest backup lacks although it should have it; 0 when it is whole.");
         meter.CreateObservableCounter("backup_stored_bytes_total", () => PerSource(entry => catalog[entry.Name]?.StoredBytes), null, "Stored size of the source's backups: those found at start and all since.");
         if (drills is not null)

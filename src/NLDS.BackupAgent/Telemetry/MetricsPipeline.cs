@@ -10,6 +10,9 @@ internal sealed class MetricsPipeline : IHostedService, IDisposable
     /// <summary>More Prometheus servers than anybody points at one agent; who comes later is not told apart.</summary>
     private const int MostScrapers = 16;
 
+    /// <summary>The SDK makes room for 2,000 series of each of our thirty metrics at once: four megabytes. One of each job and outcome is what there is.</summary>
+    private const int MostSeries = 200;
+
     private readonly PrometheusExporter prometheus = new();
     private readonly MeterProvider provider;
     private readonly AgentMetrics metrics;
@@ -21,7 +24,7 @@ internal sealed class MetricsPipeline : IHostedService, IDisposable
         this.metrics = metrics;
         var builder = Sdk.CreateMeterProviderBuilder()
             .AddMeter("NLDS.BackupAgent", "NLDS.BackupAgent.*")
-            .AddView(instrument => ReferenceEquals(instrument.Meter.Scope, meters) ? null : MetricStreamConfiguration.Drop)
+            .AddView(instrument => ReferenceEquals(instrument.Meter.Scope, meters) ? new MetricStreamConfiguration { CardinalityLimit = MostSeries } : MetricStreamConfiguration.Drop)
             .AddReader(new BaseExportingMetricReader(prometheus));
         if (otlp.IsConfigured)
         {

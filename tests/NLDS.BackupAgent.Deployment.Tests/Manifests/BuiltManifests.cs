@@ -9,8 +9,25 @@ internal sealed class BuiltManifests(IReadOnlyList<JsonNode> objects)
 {
     public IReadOnlyList<JsonNode> Objects { get; } = objects;
 
-    public static async Task<BuiltManifests> OfAsync(string kustomization) =>
-        new(Parse(await ServerProcess.RunAsync("kubectl", ["kustomize", Path.Combine(Checkout.Root, "k8s", kustomization)], TestContext.Current.CancellationToken)));
+    /// <param name="kustomization">A folder below <c>k8s</c>; behind a plus sign the components that a user's overlay adds to it.</param>
+    public static async Task<BuiltManifests> OfAsync(string kustomization)
+    {
+        var (cancellation, parts) = (TestContext.Current.CancellationToken, kustomization.Split('+'));
+        if (parts.Length == 1)
+        {
+            return new(Parse(await ServerProcess.RunAsync("kubectl", ["kustomize", Path.Combine(Checkout.Root, "k8s", kustomization)], cancellation)));
+        }
+
+        // A kustomization is told of folders by relative paths only.
+        using var directory = new TemporaryDirectory();
+        await ServerProcess.RunAsync("cp", ["-R", Path.Combine(Checkout.Root, "k8s"), directory.Path], cancellation);
+        var overlay = Directory.CreateDirectory(directory["k8s/overlays/of-a-user"]).FullName;
+        await File.WriteAllTextAsync(
+            Path.Combine(overlay, "kustomization.yaml"),
+            $"namespace: nlds\nresources: [../../{parts[0]}]\ncomponents: [{string.Join(", ", parts[1..].Select(component => $"../../{component}"))}]\n",
+            cancellation);
+        return new(Parse(await ServerProcess.RunAsync("kubectl", ["kustomize", overlay], cancellation)));
+    }
 
     public static IReadOnlyList<JsonNode> Parse(string yaml)
     {

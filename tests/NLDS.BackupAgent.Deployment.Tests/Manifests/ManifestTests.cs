@@ -15,7 +15,7 @@ public sealed partial class ManifestTests
         "rbac.authorization.k8s.io/v1 RoleBinding", "monitoring.coreos.com/v1 PodMonitor", "monitoring.coreos.com/v1 PrometheusRule",
     ];
 
-    public static TheoryData<string> Kustomizations => ["base", .. Directory.GetDirectories(Path.Combine(Checkout.Root, "k8s/overlays")).Select(path => $"overlays/{Path.GetFileName(path)}").Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Kustomizations => ["base", .. Folders("overlays"), .. Folders("components").Select(component => $"base+{component}")];
 
     [Theory]
     [MemberData(nameof(Kustomizations))]
@@ -148,24 +148,67 @@ public sealed partial class ManifestTests
     [MemberData(nameof(Kustomizations))]
     public async Task The_agent_understands_the_settings_of_every_pod(string kustomization)
     {
-        using var directory = new TemporaryDirectory();
         var built = await BuiltManifests.OfAsync(kustomization);
         var settings = built.OfKind("ConfigMap").Single(map => map["data"]!["appsettings.json"] is not null)["data"]!["appsettings.json"]!.ToString();
-
-        // Files that only the pod has are stood in for by a file of the test's.
-        await File.WriteAllTextAsync(directory["secret"], Convert.ToBase64String(new byte[32]));
-        await File.WriteAllTextAsync(directory["appsettings.json"], SecretPath().Replace(settings, directory["secret"]));
         foreach (var pod in built.Pods)
         {
-            var environment = BuiltManifests.Each(pod["initContainers"]![1]!["env"]).Where(variable => variable["value"] is not null)
-                .Select(variable => $"{variable["name"]}={SecretPath().Replace(variable["value"]!.ToString(), directory["secret"])}");
+            await RequireUnderstoodAsync(settings, pod["initContainers"]![1]!);
+        }
+    }
 
-            // Nobody listens, which is exit code 1; faults of the settings would be 2.
-            var failure = await Should.ThrowAsync<InvalidOperationException>(() => ServerProcess.RunAsync(
-                "env",
-                ["-i", $"HOME={directory.Path}", "Agent__Urls=http://127.0.0.1:1", .. environment, Path.Combine(AppContext.BaseDirectory, "NLDS.BackupAgent"), "status", "--config", directory["appsettings.json"]],
-                TestContext.Current.CancellationToken));
-            failure.Message.ShouldContain("ended with 1:");
+    /// <summary>It stands beside the kustomizations, and is applied by hand.</summary>
+    [Fact]
+    public async Task The_drills_job_asks_the_copies_of_the_shipped_servers_with_the_rights_of_its_own_account()
+    {
+        var pod = BuiltManifests.Parse(await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "k8s/base/drill.yaml"))).ShouldHaveSingleItem()["spec"]!["jobTemplate"]!["spec"]!["template"]!["spec"]!;
+        var drill = pod["containers"]!.AsArray().ShouldHaveSingleItem()!;
+        var rights = BuiltManifests.Parse(await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "k8s/base/rbac-drill.yaml")));
+        var services = (await BuiltManifests.OfAsync("base")).OfKind("Service").Select(service => $"{service["metadata"]!["name"]}.nlds.svc");
+
+        rights.ShouldContain(item => (string?)item["kind"] == "ServiceAccount" && (string?)item["metadata"]!["name"] == (string?)pod["serviceAccountName"]);
+        BuiltManifests.Each(drill["env"]).Where(variable => ((string)variable["name"]!).EndsWith("__Host", StringComparison.Ordinal)).Select(variable => (string?)variable["value"]).ShouldBe(services, ignoreOrder: true);
+        drill["args"]!.ToJsonString().ShouldContain("\"drill\",\"--mode\",\"kubernetes\"");
+        ((bool)drill["securityContext"]!["readOnlyRootFilesystem"]!).ShouldBeTrue();
+        await RequireUnderstoodAsync(await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "k8s/base/appsettings.json")), drill);
+    }
+
+    private static async Task RequireUnderstoodAsync(string settings, JsonNode container)
+    {
+        // Files that only the pod has are stood in for by a file of the test's.
+        using var directory = new TemporaryDirectory();
+        await File.WriteAllTextAsync(directory["secret"], Convert.ToBase64String(new byte[32]));
+        await File.WriteAllTextAsync(directory["appsettings.json"], SecretPath().Replace(settings, directory["secret"]));
+        var environment = BuiltManifests.Each(container["env"]).Where(variable => variable["value"] is not null)
+            .Select(variable => $"{variable["name"]}={SecretPath().Replace(variable["value"]!.ToString(), directory["secret"])}");
+
+        // Nobody listens, which is exit code 1; faults of the settings would be 2.
+        var failure = await Should.ThrowAsync<InvalidOperationException>(() => ServerProcess.RunAsync(
+            "env",
+            ["-i", $"HOME={directory.Path}", "Agent__Urls=http://127.0.0.1:1", .. environment, Path.Combine(AppContext.BaseDirectory, "NLDS.BackupAgent"), "status", "--config", directory["appsettings.json"]],
+            TestContext.Current.CancellationToken));
+        failure.Message.ShouldContain("ended with 1:");
+    }
+
+    [Theory]
+    [MemberData(nameof(Kustomizations))]
+    public async Task An_agent_may_reach_every_service_that_its_settings_name(string kustomization)
+    {
+        var built = await BuiltManifests.OfAsync(kustomization);
+        foreach (var set in built.OfKind("StatefulSet"))
+        {
+            var policies = built.OfKind("NetworkPolicy").Where(policy => Selected(built, policy["spec"]!["podSelector"]!["matchLabels"]!).Contains(set));
+            var ways = policies.SelectMany(policy => BuiltManifests.Each(policy["spec"]!["egress"])).Where(rule => rule["to"] is not null).ToList();
+            foreach (var variable in BuiltManifests.Each(set["spec"]!["template"]!["spec"]!["initContainers"]![1]!["env"]))
+            {
+                if (built.OfKind("Service").FirstOrDefault(service => (string?)service["metadata"]!["name"] == (string?)variable["value"]) is { } service)
+                {
+                    var target = Selected(built, service["spec"]!["selector"]!).ShouldHaveSingleItem();
+                    ways.ShouldContain(
+                        rule => BuiltManifests.Each(rule["to"]).Any(to => Selected(built, to["podSelector"]!["matchLabels"]!).Contains(target))
+                            && BuiltManifests.Each(rule["ports"]).Any(port => (int)port["port"]! == (int)service["spec"]!["ports"]![0]!["port"]!),
+                        $"{variable["name"]} of {set["metadata"]!["name"]}");
+                }
+            }
         }
     }
 
@@ -188,6 +231,9 @@ public sealed partial class ManifestTests
 
         monitor["spec"]!["podMetricsEndpoints"]![0]!["metricRelabelings"]!.ToJsonString().ShouldBe("""[{"regex":"(.\u002B)","sourceLabels":["backup_job"],"targetLabel":"job"}]""");
     }
+
+    private static IEnumerable<string> Folders(string of) =>
+        Directory.GetDirectories(Path.Combine(Checkout.Root, "k8s", of)).Select(path => $"{of}/{Path.GetFileName(path)}").Order(StringComparer.Ordinal);
 
     private static IEnumerable<JsonNode> Selected(BuiltManifests built, JsonNode labels) => built.OfKind("StatefulSet").Where(set =>
         labels.AsObject().All(label => (string?)set["spec"]!["template"]!["metadata"]!["labels"]![label.Key] == (string?)label.Value));

@@ -1,4 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
 using NLDS.BackupAgent.Kubernetes.Api;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Testing;
@@ -14,8 +13,7 @@ public sealed class KubeconfigTests : IDisposable
     public async Task A_client_certificate_and_an_authority_lead_in_over_TLS()
     {
         using var certificates = new TestCertificates("localhost", "127.0.0.1");
-        using var identity = X509CertificateLoader.LoadPkcs12(
-            X509Certificate2.CreateFromPemFile(certificates.ServerCertificatePath, certificates.ServerKeyPath).Export(X509ContentType.Pkcs12), null);
+        using var identity = certificates.LoadServerIdentity();
         await using var server = await ApiServerDouble.StartAsync(tls: identity);
         var path = Write($$"""
             clusters: [{name: c, cluster: {server: "{{server.Url}}", certificate-authority: {{certificates.RootPath}} } }]
@@ -36,8 +34,7 @@ public sealed class KubeconfigTests : IDisposable
     {
         using var certificates = new TestCertificates("localhost", "127.0.0.1");
         using var others = new TestCertificates("localhost");
-        using var identity = X509CertificateLoader.LoadPkcs12(
-            X509Certificate2.CreateFromPemFile(certificates.ServerCertificatePath, certificates.ServerKeyPath).Export(X509ContentType.Pkcs12), null);
+        using var identity = certificates.LoadServerIdentity();
         await using var server = await ApiServerDouble.StartAsync(tls: identity);
         string Config(string trust) => Write($$"""
             clusters: [{name: c, cluster: {server: "{{server.Url}}", {{trust}} } }]
@@ -51,6 +48,18 @@ public sealed class KubeconfigTests : IDisposable
         (await Should.ThrowAsync<SourceException>(() => distrusting.GetObjectAsync("version", CancellationToken.None))).Message.ShouldContain("does not trust");
         server.Calls.ShouldBeEmpty();
         await careless.GetObjectAsync("version", CancellationToken.None);
+    }
+
+    /// <summary>What fuzzing found: the parser's own defects, an address that is none, and a nest that ended the process.</summary>
+    [Theory]
+    [InlineData(": {\nc")]
+    [InlineData("clusters: [{name: c, cluster: {server: 'https://a', proxy-url: '::'}}]\ncontexts: [{name: x, context: {cluster: c}}]\ncurrent-context: x\n")]
+    [InlineData("[")]
+    public void A_hostile_file_is_refused_in_words(string text)
+    {
+        var path = Write(text == "[" ? new string('[', 100_000) : text);
+
+        Should.Throw<SourceException>(() => Kubeconfig.Read([path], null, TimeProvider.System)).Message.ShouldContain(path);
     }
 
     [Fact]

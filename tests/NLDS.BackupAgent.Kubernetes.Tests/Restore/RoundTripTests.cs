@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using NLDS.BackupAgent.Kubernetes.Restore;
-using NLDS.BackupAgent.Kubernetes.Tests.Conformance;
 using NLDS.BackupAgent.Testing.Kubernetes;
 
 namespace NLDS.BackupAgent.Kubernetes.Tests.Restore;

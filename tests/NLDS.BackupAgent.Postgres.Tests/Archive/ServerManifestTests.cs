@@ -62,6 +62,11 @@ public sealed class ServerManifestTests
         Should.Throw<InvalidDataException>(() => Read(Manifest(1, "{ \"Path\": \"PG_VERSION\", \"Size\": 3, \"Last-Modified\": \"2026-11-23 12:00:00 GMT\" }"), 50))
             .Message.ShouldContain("PG_VERSION");
 
+    /// <summary>The server writes an entry a line; what is kept of a line until its end would be all of a hostile manifest.</summary>
+    [Fact]
+    public void A_manifest_in_one_line_is_refused_before_it_fills_the_memory() =>
+        Should.Throw<InvalidDataException>(() => Read(Encoding.UTF8.GetBytes("{" + new string(' ', 1 << 20)), 1000)).Message.ShouldContain("too long");
+
     private static string Rest => $"\"Size\": 3, \"Last-Modified\": \"2026-11-23 12:00:00 GMT\", \"Checksum-Algorithm\": \"CRC32C\", \"Checksum\": \"{VersionChecksum}\"";
 
     private static string Entry(string path) => $"{{ \"Path\": \"{path}\", {Rest} }}";

@@ -1,3 +1,4 @@
+using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Tests.Restore;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
@@ -15,6 +16,19 @@ public sealed class PostgresChecksTests(CheckedServer fixture) : IClassFixture<C
     {
         (await CheckAsync()).Where(f => f.Verdict == CheckVerdict.Fault).ShouldBeEmpty();
         (await Server.ScalarAsync<long>("SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'nlds%'")).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Incremental_backups_that_the_server_cannot_take_are_a_warning_where_they_are_asked_for()
+    {
+        (await CheckAsync()).ShouldNotContain(f => f.Subject == "incremental backups");
+
+        var warning = (await CheckAsync(("Postgres:FullBackup:FullEvery", "7"))).Single(f => f.Subject == "incremental backups");
+
+        warning.Verdict.ShouldBe(CheckVerdict.Warning);
+        warning.Message.ShouldContain("PostgreSQL 15 takes no incremental backups");
+        IncrementalParents.WhyUnable(17, "off").ShouldNotBeNull().ShouldContain("summarize_wal");
+        IncrementalParents.WhyUnable(17, "on").ShouldBeNull();
     }
 
     [Fact]

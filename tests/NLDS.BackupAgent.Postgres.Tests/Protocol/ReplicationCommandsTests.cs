@@ -1,4 +1,5 @@
 using System.Text;
+using NLDS.BackupAgent.Postgres.Lineage;
 using NLDS.BackupAgent.Postgres.Protocol;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Testing;
@@ -113,5 +114,22 @@ public sealed class ReplicationCommandsTests(PostgresFixture fixture) : IClassFi
         file.FileName.ShouldBe("00000002.history");
         file.Content.ShouldBe(await File.ReadAllBytesAsync(Path.Combine(standby.DataDirectory, "pg_wal", file.FileName), Token));
         TimelineHistory.Parse(2, Encoding.UTF8.GetString(file.Content)).Ancestors.ShouldHaveSingleItem().Timeline.ShouldBe(1u);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_promoted_after_it_was_asked_was_a_standby_on_the_timeline_that_it_named()
+    {
+        await using var standby = await Server.CreateStandbyAsync();
+        await using var connection = await standby.OpenAsync();
+        var asked = await connection.IdentifySystemAsync(Token);
+        await standby.PromoteAsync();
+
+        // The connection hears of it with the next answer.
+        var lineage = await ServerLineage.ReadAsync(connection, asked, Token);
+
+        connection.Parameters["in_hot_standby"].ShouldBe("off");
+        lineage.Identity.ShouldSatisfyAllConditions(() => asked.Timeline.ShouldBe(1u), () => asked.IsStandby.ShouldBeTrue());
+        var again = await connection.IdentifySystemAsync(Token);
+        again.ShouldSatisfyAllConditions(() => again.Timeline.ShouldBe(2u), () => again.IsStandby.ShouldBeFalse());
     }
 }

@@ -22,7 +22,7 @@ public sealed class ScriptedConnectionTests
 
         var identity = await connection.IdentifySystemAsync(Token);
 
-        identity.ShouldBe(new SystemIdentity("7654321", 3, new(0xA_0000000B), null));
+        identity.ShouldBe(new SystemIdentity("7654321", 3, new(0xA_0000000B), null, IsStandby: false));
         connection.BackendProcessId.ShouldBe(4711);
         connection.ServerMajorVersion.ShouldBe(15);
     }

@@ -15,6 +15,8 @@ internal sealed class ScriptedServer : Stream
 
     public byte[] Heard => heard.ToArray();
 
+    public byte[] Script => script.ToArray();
+
     public override bool CanRead => true;
 
     public override bool CanSeek => false;
@@ -62,6 +64,7 @@ internal sealed class ScriptedServer : Stream
 
     public ScriptedServer SaysRaw(string text)
     {
+        script.Position = script.Length;
         script.Write(Encoding.ASCII.GetBytes(text));
         script.Position = 0;
         return this;

@@ -1,8 +1,10 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using NLDS.BackupAgent.Postgres.Restore;
 using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository;
+using NLDS.BackupAgent.Repository.Leases;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Retention;
 using NLDS.BackupAgent.Repository.Sources;
@@ -34,7 +36,7 @@ internal sealed class Agent : IAsyncDisposable
     /// <param name="overrides">Configuration on top of what a test wants usually.</param>
     public static Agent For(
         PostgresServer? server, IObjectStore store, IReadOnlyDictionary<string, string?>? overrides = null, TargetSpace? space = null, TimeProvider? clock = null,
-        AdoptionConsent? consent = null)
+        AdoptionConsent? consent = null, AgentIdentity? identity = null, ILoggerProvider? log = null)
     {
         var settings = new Dictionary<string, string?>
         {
@@ -53,6 +55,16 @@ internal sealed class Agent : IAsyncDisposable
 
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
         var services = new ServiceCollection().AddLogging().AddSingleton(clock ?? TimeProvider.System).AddSingleton(store).AddSingleton(consent ?? AdoptionConsent.None);
+        if (log is not null)
+        {
+            services.AddSingleton(log);
+        }
+
+        if (identity is not null)
+        {
+            services.AddSingleton(identity);
+        }
+
         services.AddRepository(configuration).AddRetention(configuration).AddPostgres(configuration);
         if (space is not null)
         {

@@ -127,6 +127,80 @@ public sealed class ClusterTests
         (await last.VerifyAsync()).Damage.ShouldContain(d => d.Subject.Contains("00000002.history", StringComparison.Ordinal));
     }
 
+    /// <summary>At the shutdown's checkpoint of the promoted server recovery reads the prepared transaction's state from the segment file of the timeline before.</summary>
+    [Theory]
+    [InlineData(15)]
+    [InlineData(17)]
+    public async Task A_restore_across_a_promotion_keeps_a_transaction_that_was_prepared_before_it(int major)
+    {
+        var store = new MemoryObjectStore();
+        var settings = new Dictionary<string, string>(Unsafe) { ["max_prepared_transactions"] = "4" };
+        await using var first = await PostgresServer.StartAsync(new PostgresServerOptions { Major = major, WalSegmentMegabytes = 16, ExtraSettings = settings });
+        await first.ExecuteAsync(Ledger.Create);
+        using var copied = new TemporaryDirectory();
+        await using (var agent = Agent.For(first, store))
+        {
+            await agent.StartTailAsync();
+            await agent.BackUpAsync();
+            await Ledger.AppendAsync(first, 1);
+            await first.ExecuteAsync("BEGIN; INSERT INTO ledger (entry) VALUES (2); PREPARE TRANSACTION 'open'");
+            await agent.CatchUpAsync(first);
+            await agent.StopTailAsync();
+            await first.KillAsync();
+            await agent.RestoreAsync(copied["second"]);
+        }
+
+        await using var second = await PostgresServer.StartOnDirectoryAsync(copied["second"], major);
+        await RecoveredAsync(second);
+        await using var last = Agent.For(second, store, consent: new AdoptionConsent(toAny: true));
+        await last.StartTailAsync();
+        await last.CatchUpAsync(second);
+        await second.StopAsync();
+        await second.StartAgainAsync();
+        await Ledger.AppendAsync(second, 3);
+        await last.CatchUpAsync(second);
+        await last.StopTailAsync();
+        await second.KillAsync();
+
+        await last.RestoreAsync(copied["third"]);
+        await using var third = await PostgresServer.StartOnDirectoryAsync(copied["third"], major);
+        await RecoveredAsync(third);
+        await third.ExecuteAsync("COMMIT PREPARED 'open'");
+        (await third.ScalarAsync<string>("SELECT string_agg(entry::text, ' ' ORDER BY entry) FROM ledger")).ShouldBe("1 2 3");
+    }
+
+    /// <summary>pg_basebackup copies the settings: a standby with the original's recovery target would look for a timeline that it lacks, or stop at the target.</summary>
+    [Fact]
+    public async Task A_restored_server_that_has_recovered_can_be_copied_as_a_standby_which_follows_it()
+    {
+        var store = new MemoryObjectStore();
+        using var directory = new TemporaryDirectory();
+        await using (var original = await PostgresServer.StartAsync(new PostgresServerOptions { WalSegmentMegabytes = 1, ExtraSettings = Unsafe }))
+        {
+            await original.ExecuteAsync(Ledger.Create);
+            await using var agent = Agent.For(original, store);
+            await agent.StartTailAsync();
+            await agent.BackUpAsync();
+            await Ledger.AppendAsync(original, 1);
+            await agent.CatchUpAsync(original);
+            await agent.StopTailAsync();
+            await agent.RestoreAsync(directory["data"]);
+        }
+
+        await using var restored = await PostgresServer.StartOnDirectoryAsync(directory["data"], 15);
+        (await Ledger.LastAsync(restored)).ShouldBe(1);
+        await restored.StopAsync();
+        await restored.StartAgainAsync();
+        (await restored.ScalarAsync<string>("SELECT coalesce(string_agg(name, ' '), '') FROM pg_settings WHERE name ~ '^(recovery_target|recovery_end|restore_c)' AND sourcefile IS NOT NULL")).ShouldBeEmpty();
+        (await restored.ScalarAsync<string>("SELECT current_setting('archive_mode')")).ShouldBe("off");
+        (await restored.ScalarAsync<string>("SELECT current_setting('nlds.restored')")).ShouldNotBeEmpty();
+
+        await using var standby = await restored.CreateStandbyAsync();
+        await Ledger.AppendAsync(restored, 2);
+        await Eventually.TrueAsync(() => standby.ScalarAsync<bool>("SELECT count(*) = 2 FROM ledger"), "the standby follows");
+        (await standby.ScalarAsync<bool>("SELECT pg_is_in_recovery()")).ShouldBeTrue();
+    }
+
     [Fact]
     public async Task Tablespaces_go_where_they_were_or_where_they_are_moved()
     {
@@ -269,6 +343,9 @@ public sealed class ClusterTests
         await Eventually.TrueAsync(() => standby.ScalarAsync<bool>($"SELECT count(*) = {withRow} FROM ledger"), "the standby has all rows");
         await standby.PromoteAsync();
     }
+
+    private static Task RecoveredAsync(PostgresServer restored) =>
+        Eventually.TrueAsync(() => restored.ScalarAsync<bool>("SELECT NOT pg_is_in_recovery()"), "the restored server promotes", details: restored.ReadLog);
 
     private static async Task<string> HistoryAsync(PostgresServer copy)
     {

@@ -180,6 +180,41 @@ public sealed class DamageTests(RecordedArchive archive) : IClassFixture<Recorde
     }
 
     [Fact]
+    public async Task A_restore_that_was_ended_behind_its_last_step_is_a_server_s_data_and_never_removed()
+    {
+        using var directory = new TemporaryDirectory();
+        var target = directory["data"];
+        await using var agent = Agent.For(null, archive.Store);
+        await agent.RestoreAsync(target);
+
+        // As SIGKILL leaves it before the mark is gone; then somebody starts the server, and writes.
+        await File.WriteAllTextAsync(Path.Combine(target, TargetDirectory.InProgress), "", Cancelled);
+        await File.WriteAllTextAsync(Path.Combine(target, "base/precious"), "written since", Cancelled);
+
+        TargetDirectory.Look(target).Kind.ShouldBe(DirectoryKind.Data);
+        (await Should.ThrowAsync<UsageException>(() => agent.RestoreAsync(target))).Message.ShouldContain("is not empty");
+        File.Exists(Path.Combine(target, "base/precious")).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_restore_that_was_ended_before_its_last_step_is_begun_anew()
+    {
+        using var directory = new TemporaryDirectory();
+        var target = directory["data"];
+        await using var agent = Agent.For(null, archive.Store);
+        await agent.RestoreAsync(target);
+        await File.WriteAllTextAsync(Path.Combine(target, TargetDirectory.InProgress), "", Cancelled);
+        File.Move(Path.Combine(target, Unpacker.ControlFile), Path.Combine(target, Unpacker.ControlFile + ".new"));
+
+        TargetDirectory.Look(target).Kind.ShouldBe(DirectoryKind.Unfinished);
+        await RequireUnfinishedAsync(target);
+        await agent.RestoreAsync(target);
+
+        Directory.GetFiles(Path.Combine(target, "global"), "*.new").ShouldBeEmpty();
+        TargetDirectory.Look(target).Kind.ShouldBe(DirectoryKind.Data);
+    }
+
+    [Fact]
     public async Task Any_store_call_that_fails_leaves_a_target_that_does_not_start()
     {
         using var directory = new TemporaryDirectory();

@@ -117,6 +117,29 @@ public sealed class TailStartTests
         (start.Timeline, start.Start, start.Frontier).ShouldBe((2u, new Lsn(11 * Mega), new Lsn(11 * Mega)));
     }
 
+    /// <summary>Segments are put beside one another: an agent that was killed may have put the second and not the first.</summary>
+    [Fact]
+    public void A_timeline_whose_first_segment_is_missing_begins_with_it_again()
+    {
+        var history = TimelineHistory.Parse(2, "1\t0/700050\tpromoted");
+        var archive = Archive(Segment(6), Chunk(1, 7 * Mega, (7 * Mega) + 0x50), Segment(8, timeline: 2));
+
+        var start = Decide(archive, history, server: 12 * Mega);
+
+        (start.Timeline, start.Start, start.Frontier).ShouldBe((2u, new Lsn(7 * Mega), new Lsn(7 * Mega)));
+        start.Acknowledged.ShouldBe(new Lsn((7 * Mega) + 0x50));
+    }
+
+    [Fact]
+    public void An_archive_whose_first_segments_are_missing_begins_again_where_the_slot_holds()
+    {
+        Decide(Archive(Segment(7)), First, server: 9 * Mega, slot: new SlotPositionOrNone(new Lsn((5 * Mega) + 77), 1)).Frontier.ShouldBe(new Lsn(5 * Mega));
+
+        // What retention has removed is not missing, however far behind the slot is.
+        var pruned = Archive(Segment(7)) with { Pruned = new PrunedLog(null, [new LogSection("00000001", 0, 7 * Mega)]) };
+        Decide(pruned, First, server: 9 * Mega, slot: new SlotPositionOrNone(new Lsn((5 * Mega) + 77), 1)).Frontier.ShouldBe(new Lsn(8 * Mega));
+    }
+
     [Fact]
     public void A_server_on_an_older_timeline_is_refused() =>
         Should.Throw<SourceException>(() => Decide(Archive(Chunk(2, 5 * Mega, 6 * Mega)), First, server: 9 * Mega)).IsPermanent.ShouldBeTrue();

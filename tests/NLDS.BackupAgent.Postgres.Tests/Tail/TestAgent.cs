@@ -33,11 +33,11 @@ internal sealed class TestAgent : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly AgentIdentity identity;
 
-    private TestAgent(PostgresOptions options, IObjectStore store, TailTiming timing, AdoptionConsent consent, TimeSpan patience)
+    private TestAgent(PostgresOptions options, IObjectStore store, TailTiming timing, AdoptionConsent consent, TimeSpan patience, bool creates)
     {
         Options = options;
         Store = new FaultyObjectStore(store);
-        Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1 }, TimeProvider.System);
+        Repository = new BackupRepository(Store, new RepositoryOptions { CompressionLevel = 1, Create = creates }, TimeProvider.System);
         Catalog = new PostgresCatalog(Repository);
         Sql = new PostgresSql(options);
         var number = Interlocked.Increment(ref processes);
@@ -47,7 +47,8 @@ internal sealed class TestAgent : IAsyncDisposable
         var guard = new LineageGuard(Catalog, consent, identity, TimeProvider.System, NullLogger<LineageGuard>.Instance);
         Tail = new WalTail(options, Catalog, Sql, Leases, guard, TimeProvider.System, NullLogger<WalTail>.Instance) { Timing = timing };
         var coverage = new WalCoverage(options, Tail, Catalog, Sql, Leases, TimeProvider.System, NullLogger<WalCoverage>.Instance) { Patience = patience };
-        Taker = new BaseBackupTaker(options, Repository, Catalog, Sql, coverage, guard, TimeProvider.System, NullLogger<BaseBackupTaker>.Instance);
+        var parents = new IncrementalParents(options, Repository, Catalog, TimeProvider.System);
+        Taker = new BaseBackupTaker(options, Repository, Catalog, Sql, coverage, guard, parents, TimeProvider.System, NullLogger<BaseBackupTaker>.Instance);
     }
 
     public PostgresOptions Options { get; }
@@ -75,7 +76,7 @@ internal sealed class TestAgent : IAsyncDisposable
     /// <summary>An agent that does not tail yet.</summary>
     public static TestAgent For(
         PostgresServer server, IObjectStore store, Action<PostgresOptions>? configure = null, TailTiming? timing = null, AdoptionConsent? consent = null,
-        TimeSpan? patience = null)
+        TimeSpan? patience = null, bool creates = true)
     {
         var options = new PostgresOptions
         {
@@ -87,7 +88,7 @@ internal sealed class TestAgent : IAsyncDisposable
             Wal = { FlushInterval = TimeSpan.FromMilliseconds(100) },
         };
         configure?.Invoke(options);
-        return new TestAgent(options, store, timing ?? Impatient, consent ?? AdoptionConsent.None, patience ?? TimeSpan.FromMinutes(5));
+        return new TestAgent(options, store, timing ?? Impatient, consent ?? AdoptionConsent.None, patience ?? TimeSpan.FromMinutes(5), creates);
     }
 
     public static TestAgent Start(

@@ -96,6 +96,39 @@ public sealed class TimelineTests
         await ShouldHoldHistoriesAsync(store, server, 2, 3);
     }
 
+    /// <summary>pg_basebackup fetches the newest history file only, so a standby of a standby's standby lacks those before.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_server_that_lacks_the_histories_of_its_ancestors_is_followed_and_they_are_archived_all_the_same(bool archiveKnowsThem)
+    {
+        var store = new MemoryObjectStore();
+        await using var first = await TestServers.StartAsync();
+        await using var second = await first.CreateStandbyAsync();
+        await second.PromoteAsync();
+        if (archiveKnowsThem)
+        {
+            await using var before = TestAgent.Start(second, store);
+            await before.UntilDurableAsync(await second.WriteAsync());
+            await before.StopAsync();
+        }
+
+        await using var third = await second.CreateStandbyAsync();
+        await third.PromoteAsync();
+        await using var fourth = await third.CreateStandbyAsync();
+        await fourth.PromoteAsync();
+        File.Exists(Path.Combine(fourth.WalDirectory(), "00000002.history")).ShouldBeFalse();
+
+        await using var agent = TestAgent.Start(fourth, store);
+        await agent.UntilAsync(s => s.IsStreaming && s.Lineage == "00000004", "timeline 4 is streamed");
+        await agent.UntilDurableAsync(await fourth.WriteAsync());
+        await agent.StopAsync();
+
+        await ShouldHoldHistoriesAsync(store, second, 2);
+        await ShouldHoldHistoriesAsync(store, third, 3);
+        await ShouldHoldHistoriesAsync(store, fourth, 4);
+    }
+
     private static async Task ShouldHoldHistoriesAsync(IObjectStore store, PostgresServer server, params uint[] timelines)
     {
         var archive = ArchivedWal.CatalogOf(store).OpenLog(new WalSegmentSize(1 << 20));

@@ -8,6 +8,8 @@ using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
+using NLDS.BackupAgent.Testing.Fuzzing;
+using NLDS.BackupAgent.Testing.Storage;
 
 namespace NLDS.BackupAgent.Postgres.Tests.Verification;
 
@@ -105,6 +107,61 @@ public abstract partial class EveryObjectTests(FullRepository repository)
                 // A restore that is longer, from an older backup, ends with the same data but not with the same files: here there is a gap between the two.
                 (restored is null || restored == sound).ShouldBeTrue($"{entry.Key} {how}");
             }
+        }
+    }
+
+    /// <summary>Whoever owns the store can write any document, under a proof that fits where there is no key: whatever it says is understood or refused, in the words for damage.</summary>
+    [Fact]
+    public async Task Any_document_may_say_anything()
+    {
+        using var directory = new TemporaryDirectory();
+        var documents = (await repository.Store.ListAsync("")).Where(o => o.Key.Name.EndsWith(".json", StringComparison.Ordinal) && !o.Key.Value.Contains("/lease/", StringComparison.Ordinal)).ToList();
+        var random = new Random(FuzzSettings.Seed);
+        for (var round = 0; round < FuzzSettings.Rounds(60); round++)
+        {
+            var key = documents[random.Next(documents.Count)].Key;
+            var said = new JsonMutator([System.Text.Encoding.UTF8.GetString(await repository.Store.ReadAsync(key))]).Next(random);
+            var store = repository.Copy();
+            await store.ReplaceAsync(key, ProvenJson.Prove(System.Text.Encoding.UTF8.GetString(said)), Cancelled);
+            await UseAsync(store, directory["target"], $"FUZZ_SEED={FuzzSettings.Seed}, round {round}, {key} says {System.Text.Encoding.UTF8.GetString(said)}");
+        }
+    }
+
+    /// <summary>Objects of any name beside those that belong there.</summary>
+    [Theory]
+    [InlineData("postgres/wal/tail/x-0000000000000000-ffffffffffffffff.zst")]
+    [InlineData("postgres/wal/tail/00000001-ffffffffffff0000-ffffffffffffffff.zst")]
+    [InlineData("postgres/wal/tail/00000000-0000000000000000-0000000000000001.zst")]
+    [InlineData("postgres/wal/FFFFFFFFFFFFFFFF00000FFE.zst")]
+    [InlineData("postgres/wal/FFFFFFFF.history")]
+    [InlineData("postgres/wal/gaps/x.json")]
+    [InlineData("postgres/wal/marks/x-y.json")]
+    [InlineData("postgres/full/99991231_235959/manifest.json")]
+    [InlineData("postgres/full/99991231_235959/base.tar.zst")]
+    [InlineData("postgres/verified/x.json")]
+    [InlineData("keys/x.json")]
+    public async Task Any_name_may_be_there(string name)
+    {
+        using var directory = new TemporaryDirectory();
+        var store = repository.Copy();
+        await store.ReplaceAsync(new ObjectKey(name), "not what it says"u8.ToArray(), Cancelled);
+        await UseAsync(store, directory["target"], name);
+    }
+
+    private async Task UseAsync(IObjectStore store, string target, string what)
+    {
+        await using var agent = repository.Reader(store);
+        foreach (var use in (Func<Task>[])
+        [
+            () => agent.VerifyAsync(VerifyScope.New),
+            () => agent.PlanAsync(target, null, null, repository.Move(target + "-elsewhere")),
+            () => agent.PlanAsync(target, "name:two", null, repository.Move(target + "-elsewhere")),
+            () => agent.Source.ListAsync(Cancelled),
+            () => agent.Pruner.PlanAsync(agent.Source, allowLarge: false, Cancelled),
+        ])
+        {
+            var failure = await Record.ExceptionAsync(use);
+            (failure is null or NotRestorableException or SourceException or UsageException or ObjectStoreException).ShouldBeTrue($"{what}: {failure}");
         }
     }
 

@@ -1,4 +1,5 @@
 using NLDS.BackupAgent.Postgres.Tests.Restore;
+using NLDS.BackupAgent.Postgres.Wal;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
@@ -120,6 +121,28 @@ public sealed class PostgresVerifierTests(RecordedArchive archive) : IClassFixtu
         (await agent.Source.ListAsync(CancellationToken.None)).Backups.Single(b => b.Id.ToString() == archive.SecondBackup).VerifiedAt.ShouldBeNull();
         (await agent.VerifyAsync(VerifyScope.New)).Damage.ShouldHaveSingleItem().Subject.ShouldBe(second.Value);
         (await agent.VerifyAsync(VerifyScope.New)).Damage.ShouldBeEmpty("it was read again and has a proof of its own");
+    }
+
+    [Fact]
+    public async Task A_backup_that_is_removed_with_its_log_while_it_is_verified_is_no_damage()
+    {
+        var store = await archive.CopyAsync();
+        await using var before = Agent.For(null, store);
+        var backups = await before.Catalog.ListBackupsAsync(CancellationToken.None);
+        var kept = WalSegment.Holding(backups[1].Start, 1, backups[1].SegmentSize).Name;
+        var isPruned = false;
+        await using var agent = Agent.For(null, new OverlaidStore(store, key =>
+        {
+            // As soon as the log is looked at retention has been here: the backup's manifest is gone, then its objects and its log.
+            isPruned |= key.Value.StartsWith("postgres/wal/", StringComparison.Ordinal);
+            return !isPruned || !(key.Value.Contains(archive.FirstBackup, StringComparison.Ordinal)
+                || (key.Value.StartsWith("postgres/wal/0", StringComparison.Ordinal) && string.CompareOrdinal(key.Name, kept) < 0));
+        }));
+
+        var report = await agent.VerifyAsync();
+
+        isPruned.ShouldBeTrue();
+        report.Damage.ShouldBeEmpty();
     }
 
     [Fact]

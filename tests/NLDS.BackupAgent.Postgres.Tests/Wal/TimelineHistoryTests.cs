@@ -1,3 +1,4 @@
+using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using NLDS.BackupAgent.Postgres.Wal;
@@ -24,6 +25,22 @@ public sealed class TimelineHistoryTests
         history.SwitchPointOf(3).ShouldBeNull();
         history.Contains(2).ShouldBeTrue();
         history.Contains(4).ShouldBeFalse();
+    }
+
+    /// <summary>The server copies the parent's file, adds an empty line in case that it lacked its last newline, and then its own line (timeline.c, writeTimeLineHistory).</summary>
+    [Fact]
+    public void A_file_holds_its_parents_byte_for_byte()
+    {
+        const string second = "1\t0/3000060\tno recovery target specified\n";
+        const string third = second + "\n2\t0/5000000\tat restore point \"a\"\n";
+        const string fourth = third + "\n3\t0/6000000\tno recovery target specified\n";
+
+        ParentOf(4, fourth).ShouldBe((3u, third));
+        ParentOf(3, third).ShouldBe((2u, second));
+        ParentOf(2, second).ShouldBeNull();
+
+        static (uint, string)? ParentOf(uint timeline, string content) =>
+            TimelineHistory.ParentOf(timeline, Encoding.UTF8.GetBytes(content)) is var (parent, bytes) ? (parent, Encoding.UTF8.GetString(bytes)) : null;
     }
 
     [Theory]

@@ -6,6 +6,14 @@ namespace NLDS.BackupAgent.Postgres.Tests.Wal;
 
 public sealed class WalSegmentTests
 {
+    [Fact]
+    public void Digits_are_followed_by_nothing()
+    {
+        WalSegment.TryParse("00000001000000160000000\0", new WalSegmentSize(16 << 20), out _).ShouldBeFalse();
+        Lsn.TryParse("16/B\0", out _).ShouldBeFalse();
+        TimelineHistory.TryParseFileName("0000002\0.history", out _).ShouldBeFalse();
+    }
+
     private static readonly Arbitrary<int> SizeExponents = Gen.Choose(20, 30).ToArbitrary();
 
     [Theory]

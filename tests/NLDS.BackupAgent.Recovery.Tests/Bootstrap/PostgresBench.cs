@@ -80,13 +80,15 @@ internal sealed class PostgresBench : IAsyncDisposable
 
     public Task BackUpAsync() => Source.TakeAsync(new Progress<TransferProgress>(), Token);
 
-    public Task<BootstrapPlan> PlanAsync(string directory) => Bootstrap.PlanAsync(Source, Wanted(directory), Token);
+    public Task<BootstrapPlan> PlanAsync(string directory, bool asCopy = false) => Bootstrap.PlanAsync(Source, Wanted(directory, asCopy), Token);
 
     /// <summary>What <c>restore postgres --if-empty</c> does.</summary>
-    public async Task<BootstrapOutcome> StartAsync(string directory)
+    /// <param name="directory">The server's.</param>
+    /// <param name="asCopy"><c>--as-copy</c>.</param>
+    public async Task<BootstrapOutcome> StartAsync(string directory, bool asCopy = false)
     {
-        var plan = await PlanAsync(directory);
-        return await Bootstrap.RunAsync(Source, Wanted(directory), plan, new Progress<TransferProgress>(), Token);
+        var plan = await PlanAsync(directory, asCopy);
+        return await Bootstrap.RunAsync(Source, Wanted(directory, asCopy), plan, new Progress<TransferProgress>(), Token);
     }
 
     public async Task<StandingRequest> RequestAsync(string? to = null) =>
@@ -98,5 +100,5 @@ internal sealed class PostgresBench : IAsyncDisposable
         await services.DisposeAsync();
     }
 
-    private static RestoreRequest Wanted(string directory) => new() { TargetDirectory = directory, TakesPlace = true };
+    private static RestoreRequest Wanted(string directory, bool asCopy = false) => new() { TargetDirectory = directory, TakesPlace = !asCopy };
 }

@@ -31,6 +31,32 @@ public sealed class RequestTests(ProtectedCluster cluster) : IClassFixture<Prote
         (await server.ScalarAsync<long>("SELECT count(*) FROM ledger")).ShouldBe(ProtectedCluster.Rows / 2);
     }
 
+    [Fact]
+    public async Task A_copy_leaves_the_originals_request_to_the_original_and_writes_nothing()
+    {
+        using var directory = new TemporaryDirectory();
+        var store = cluster.Store();
+        await using var original = PostgresBench.For(null, store);
+        var request = await original.RequestAsync(cluster.Middle);
+        var before = await KeysAsync(store);
+        await using var copy = PostgresBench.For(null, store, instance: "postgres-copy-0");
+
+        (await copy.StartAsync(directory["copy"], asCopy: true)).Action.ShouldBe(BootstrapAction.Restore);
+
+        (await KeysAsync(store)).ShouldBe(before);
+        (await original.StartAsync(directory["data"])).Action.ShouldBe(BootstrapAction.CarryOutRequest);
+        (await original.Requests.FindAsync("postgres", request.Id, Token))!.Ended!.End.ShouldBe(RequestEnd.CarriedOut);
+    }
+
+    [Fact]
+    public async Task A_copy_of_nothing_does_not_begin_anew()
+    {
+        using var directory = new TemporaryDirectory();
+        await using var copy = PostgresBench.For(null, new MemoryObjectStore());
+
+        (await Should.ThrowAsync<SourceException>(() => copy.StartAsync(directory["copy"], asCopy: true))).Message.ShouldContain("a copy of nothing");
+    }
+
     /// <summary>Killed behind every durable step, with and without data before; and killed there again and again.</summary>
     [Theory]
     [InlineData("begun", true)]
@@ -241,5 +267,16 @@ public sealed class RequestTests(ProtectedCluster cluster) : IClassFixture<Prote
         Directory.CreateDirectory(Path.Combine(data, "global"));
         File.WriteAllText(Path.Combine(data, "PG_VERSION"), "15\n");
         File.WriteAllText(Path.Combine(data, "global/pg_control"), "the old one");
+    }
+
+    private static async Task<List<string>> KeysAsync(IObjectStore store)
+    {
+        List<string> keys = [];
+        await foreach (var entry in store.ListAsync("", null, Token))
+        {
+            keys.Add(entry.Key.Value);
+        }
+
+        return keys;
     }
 }

@@ -37,7 +37,7 @@ public sealed class RedisDrillTests
         Directory.GetFileSystemEntries(directory.Path).ShouldBeEmpty();
     }
 
-    private static async Task WriteAsync(RedisServer server, IObjectStore store)
+    internal static async Task WriteAsync(RedisServer server, IObjectStore store)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
         {

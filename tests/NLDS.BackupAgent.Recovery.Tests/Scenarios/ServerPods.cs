@@ -8,8 +8,12 @@ using NLDS.BackupAgent.Testing.Kubernetes;
 
 namespace NLDS.BackupAgent.Recovery.Tests.Scenarios;
 
-/// <summary>A server's pod as the manifests have it: first <c>restore … --if-empty</c>, then the server, and an agent beside it that tails it.</summary>
-internal abstract class ServerPod(ServiceBench bench, string source, string directory) : IPodRunner, IAsyncDisposable
+/// <summary>
+/// A server's pod: first <c>restore … --if-empty</c>, then the server, and an agent beside it that tails it. Where its workload says which containers it has, those it has.
+/// </summary>
+/// <param name="ns">The namespace of its workload.</param>
+/// <param name="settings">What the pod's own configuration says.</param>
+internal abstract class ServerPod(ServiceBench bench, string ns, string source, string directory, params (string Key, string Value)[] settings) : IPodRunner, IAsyncDisposable
 {
     private Agent? agent;
 
@@ -26,10 +30,15 @@ internal abstract class ServerPod(ServiceBench bench, string source, string dire
     public async Task InitAsync(CancellationToken cancellationToken)
     {
         Runs = true;
-        await using var services = Bench.Open($"{source}-0");
+        if (Template.Fills is not { } fills)
+        {
+            return;
+        }
+
+        await using var services = Bench.Open($"{source}-0", more: [.. settings, .. fills.Environment]);
         var (server, bootstrap) = ((IDirectorySource)ServiceBench.SourceOf(services, source), services.GetRequiredService<ServerBootstrap>());
         bootstrap.Reached = step => _ = step == HoldsAt && cancellationToken.WaitHandle.WaitOne() ? throw new OperationCanceledException(cancellationToken) : 0;
-        var wanted = new RestoreRequest { TargetDirectory = Directory, TakesPlace = true };
+        var wanted = new RestoreRequest { TargetDirectory = Directory, TakesPlace = !fills.Words.Contains("--as-copy") };
         var plan = await bootstrap.PlanAsync(server, wanted, cancellationToken);
         Bootstraps.Add((await bootstrap.RunAsync(server, wanted, plan, new Progress<TransferProgress>(), cancellationToken)).Action);
     }
@@ -37,8 +46,11 @@ internal abstract class ServerPod(ServiceBench bench, string source, string dire
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await StartServerAsync();
-        agent = new Agent(Bench.Open($"{source}-0"), source);
-        await agent.UntilStreamingAsync();
+        if (Template.HasAgent)
+        {
+            agent = new Agent(Bench.Open($"{source}-0", more: settings), source);
+            await agent.UntilStreamingAsync();
+        }
     }
 
     public async Task StopAsync()
@@ -50,8 +62,16 @@ internal abstract class ServerPod(ServiceBench bench, string source, string dire
             await running.DisposeAsync();
         }
 
+        if (LosesVolume && System.IO.Directory.Exists(Directory))
+        {
+            System.IO.Directory.Delete(Directory, recursive: true);
+        }
+
         Runs = false;
     }
+
+    /// <summary>Its volume goes with it.</summary>
+    public bool LosesVolume { get; init; }
 
     public ValueTask DisposeAsync() => new(StopAsync());
 
@@ -60,6 +80,8 @@ internal abstract class ServerPod(ServiceBench bench, string source, string dire
 
     /// <summary>The agent's own claim.</summary>
     protected ulong Durable => agent?.Tail.Status.DurablePosition ?? 0;
+
+    private PodTemplate Template => PodTemplate.Read(Bench.Cluster.Find("statefulsets.apps", ns, source));
 
     protected abstract Task StartServerAsync();
 
@@ -100,7 +122,7 @@ internal abstract class ServerPod(ServiceBench bench, string source, string dire
     }
 }
 
-internal sealed class PostgresPod(ServiceBench bench, string directory, int port) : ServerPod(bench, "postgres", directory)
+internal sealed class PostgresPod(ServiceBench bench, string ns, string directory, int port) : ServerPod(bench, ns, "postgres", directory, ("Postgres:Port", $"{port}"))
 {
     private PostgresServer? server;
 
@@ -139,7 +161,7 @@ internal sealed class PostgresPod(ServiceBench bench, string directory, int port
     }
 }
 
-internal sealed class RedisPod(ServiceBench bench, string directory, int port) : ServerPod(bench, "redis", directory)
+internal sealed class RedisPod(ServiceBench bench, string ns, string directory, int port) : ServerPod(bench, ns, "redis", directory, ("Redis:Port", $"{port}"))
 {
     private RedisServer? server;
 

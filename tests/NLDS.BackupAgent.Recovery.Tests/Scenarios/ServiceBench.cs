@@ -6,6 +6,7 @@ using NLDS.BackupAgent.ApplicationData;
 using NLDS.BackupAgent.Kubernetes;
 using NLDS.BackupAgent.Postgres;
 using NLDS.BackupAgent.Recovery.Bootstrap;
+using NLDS.BackupAgent.Recovery.Drills;
 using NLDS.BackupAgent.Recovery.Runbooks;
 using NLDS.BackupAgent.Redis;
 using NLDS.BackupAgent.Repository;
@@ -26,6 +27,9 @@ internal sealed class ServiceBench : IAsyncDisposable
 {
     public const string Namespace = "nlds";
 
+    /// <summary>Where drills are held.</summary>
+    public const string Scratch = "nlds-dr-test";
+
     private const string Key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
     private readonly TemporaryDirectory directory = new();
@@ -35,7 +39,7 @@ internal sealed class ServiceBench : IAsyncDisposable
     private ServiceBench(ApiServerDouble cluster)
     {
         Cluster = cluster;
-        var ports = FreePorts.Take(2);
+        var ports = FreePorts.Take(4);
         settings = new Dictionary<string, string?>
         {
             ["Repository:Encryption:Key"] = Key,
@@ -55,12 +59,18 @@ internal sealed class ServiceBench : IAsyncDisposable
             ["ApplicationData:DataSets:api_keys:Enabled"] = "false",
             ["ApplicationData:DataSets:system_metrics:Enabled"] = "false",
             ["Recovery:Workloads:0"] = "deployments/nlds-api",
+            ["Recovery:Timeouts:Restore"] = "00:02:00",
+            ["Recovery:Timeouts:Replay"] = "00:02:00",
             ["Recovery:Checks:Questions:0:Name"] = "entries",
             ["Recovery:Checks:Questions:0:Question"] = "SELECT count(*) FROM ledger",
             ["Recovery:Checks:Questions:0:AtLeast"] = "1",
         };
-        Postgres = new PostgresPod(this, directory["postgres/data"], ports[0]);
-        Redis = new RedisPod(this, directory["redis/data"], ports[1]);
+        Postgres = new PostgresPod(this, Namespace, directory["postgres/data"], ports[0]);
+        Redis = new RedisPod(this, Namespace, directory["redis/data"], ports[1]);
+        PostgresCopy = new PostgresPod(this, Scratch, directory["scratch-postgres/data"], ports[2]) { LosesVolume = true };
+        RedisCopy = new RedisPod(this, Scratch, directory["scratch-redis/data"], ports[3]) { LosesVolume = true };
+        settings["Drill:Kubernetes:Servers:postgres"] = $"127.0.0.1:{ports[2]}";
+        settings["Drill:Kubernetes:Servers:redis"] = $"127.0.0.1:{ports[3]}";
     }
 
     public ApiServerDouble Cluster { get; }
@@ -68,6 +78,10 @@ internal sealed class ServiceBench : IAsyncDisposable
     public PostgresPod Postgres { get; }
 
     public RedisPod Redis { get; }
+
+    public PostgresPod PostgresCopy { get; }
+
+    public RedisPod RedisCopy { get; }
 
     /// <summary>What whoever recovers was told, line by line.</summary>
     public StringBuilder Told { get; } = new();
@@ -94,6 +108,8 @@ internal sealed class ServiceBench : IAsyncDisposable
 
         Directory.CreateDirectory(bench.directory["postgres"]);
         Directory.CreateDirectory(bench.directory["redis"]);
+        Directory.CreateDirectory(bench.directory["scratch-postgres"]);
+        Directory.CreateDirectory(bench.directory["scratch-redis"]);
         bench.Cluster.LoadRecordedNamespace();
         bench.Cluster.RunsWorkloads = true;
         bench.Cluster.Change("statefulsets.apps", Namespace, "redis", set => set["spec"]!["replicas"] = 1);
@@ -110,6 +126,8 @@ internal sealed class ServiceBench : IAsyncDisposable
 
         bench.Cluster.Run(Namespace, "postgres", bench.Postgres);
         bench.Cluster.Run(Namespace, "redis", bench.Redis);
+        bench.Cluster.Run(Scratch, "postgres", bench.PostgresCopy);
+        bench.Cluster.Run(Scratch, "redis", bench.RedisCopy);
         bench.Cluster.Reconcile(Namespace);
         await bench.UntilReadyAsync();
         await bench.Postgres.Server.ExecuteAsync($"""
@@ -129,13 +147,20 @@ internal sealed class ServiceBench : IAsyncDisposable
     /// <summary>Another process: its own clients, and nothing in common but the store and the cluster.</summary>
     /// <param name="instance">The agent's name.</param>
     /// <param name="process">A process of another machine; this one's unless said.</param>
-    public ServiceProvider Open(string instance, ProcessIdentity? process = null)
+    /// <param name="more">What this process's configuration says beside the others'.</param>
+    public ServiceProvider Open(string instance, ProcessIdentity? process = null, params IReadOnlyList<(string Key, string Value)> more)
     {
-        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
+        var own = new Dictionary<string, string?>(settings);
+        foreach (var (key, value) in more)
+        {
+            own[key] = value;
+        }
+
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(own).Build();
         var services = new ServiceCollection().AddLogging().AddSingleton(TimeProvider.System);
         _ = settings.ContainsKey("Storage:Provider") ? services.AddStorage(configuration) : services.AddSingleton(store);
         services.AddSingleton(process is null ? AgentIdentity.OfThisProcess(instance) : new AgentIdentity(instance, "elsewhere", process)).AddSingleton(AdoptionConsent.None);
-        services.AddRepository(configuration).AddRetention(configuration).AddPostgres(configuration).AddRedis(configuration).AddKubernetes(configuration).AddApplicationData(configuration).AddRecovery(configuration);
+        services.AddRepository(configuration).AddRetention(configuration).AddPostgres(configuration).AddRedis(configuration).AddKubernetes(configuration).AddApplicationData(configuration).AddRecovery(configuration).AddDrills(configuration);
         return services.BuildServiceProvider();
     }
 
@@ -205,6 +230,8 @@ internal sealed class ServiceBench : IAsyncDisposable
         await Cluster.DisposeAsync();
         await Postgres.DisposeAsync();
         await Redis.DisposeAsync();
+        await PostgresCopy.DisposeAsync();
+        await RedisCopy.DisposeAsync();
         directory.Dispose();
     }
 

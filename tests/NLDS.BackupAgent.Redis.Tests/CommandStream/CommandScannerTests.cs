@@ -6,7 +6,7 @@ namespace NLDS.BackupAgent.Redis.Tests.CommandStream;
 
 public sealed class CommandScannerTests
 {
-    private static readonly byte[] Sample =
+    internal static readonly byte[] Sample =
     [
         .. RespRequest.Encode("SELECT", "0"), .. RespRequest.Encode("SET", "key", "va\r\nlue *3\r\n$3"), .. RespRequest.Encode("ping"),
         .. RespRequest.Encode("REPLCONF", "GETACK", "*"), .. RespRequest.Encode("MULTI"), .. RespRequest.Encode("SET", "", ""),
@@ -62,6 +62,19 @@ public sealed class CommandScannerTests
         Should.Throw<ProtocolException>(() => new CommandScanner(500, _ => { }).Feed(Encoding.ASCII.GetBytes(text))).Message.ShouldContain("offset 5");
 
     [Fact]
+    public void Noise_is_told_apart_the_same_at_once_and_byte_by_byte()
+    {
+        var seed = Random.Shared.Next();
+        var random = new Random(seed);
+        for (var round = 0; round < 2000; round++)
+        {
+            var noise = (byte[])Sample.Clone();
+            noise[random.Next(noise.Length)] = (byte)random.Next(256);
+            Told(noise, 1).ShouldBe(Told(noise, noise.Length), $"seed {seed}, round {round}");
+        }
+    }
+
+    [Fact]
     public void Noise_neither_hangs_nor_grows()
     {
         var seed = Random.Shared.Next();
@@ -87,5 +100,24 @@ public sealed class CommandScannerTests
 
             (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBeLessThan(64 << 10, $"seed {seed}, round {round}");
         }
+    }
+
+    private static string Told(byte[] bytes, int pieces)
+    {
+        var told = new StringBuilder();
+        var scanner = new CommandScanner(7, command => told.AppendLine($"{command.Start} {command.Position} {command.SafeEnd} {command.Kind} {command.IsInTransaction}"));
+        try
+        {
+            foreach (var piece in bytes.Chunk(pieces))
+            {
+                scanner.Feed(piece);
+            }
+        }
+        catch (ProtocolException refused)
+        {
+            told.AppendLine(refused.Message);
+        }
+
+        return told.Append(scanner.IsBetweenCommands).Append(scanner.Position).ToString();
     }
 }

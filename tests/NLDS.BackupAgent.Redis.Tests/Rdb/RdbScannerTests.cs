@@ -6,7 +6,7 @@ namespace NLDS.BackupAgent.Redis.Tests.Rdb;
 
 public sealed class RdbScannerTests
 {
-    private static readonly Task<byte[]> Recorded = RecordAsync();
+    internal static readonly Task<byte[]> Recorded = RecordAsync();
 
     [Fact]
     public async Task Keys_expiries_and_functions_are_counted_whatever_pieces_the_file_comes_in()

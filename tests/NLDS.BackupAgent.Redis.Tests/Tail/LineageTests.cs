@@ -1,3 +1,5 @@
+using System.Globalization;
+using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
 
@@ -71,11 +73,45 @@ public sealed class LineageTests : IDisposable
 
         var listing = await agent.Source.ListAsync(CancellationToken.None);
         listing.Log!.Gaps.ShouldHaveSingleItem().Reason.ShouldContain("could not go on with this history");
+        listing.Log.Spans.Count.ShouldBe(2);
+        listing.Log.Spans[0].From.ShouldBeLessThan(listing.Log.Spans[0].To);
+        listing.Log.Spans[0].To.ShouldBeLessThan(listing.Log.Spans[1].From);
         await agent.RestoreAsync(targets["old"], backup: listing.Backups[0].Id.ToString());
         await using var restored = await RedisServer.StartInAsync(targets["old"], "--appendonly", "yes");
         await using var look = await RedisClient.ConnectAsync(restored);
         (await look.ContentAsync()).ShouldBe(content);
         before.ShouldBeLessThan(listing.Backups[1].Manifest.Ended);
+    }
+
+    /// <summary>What was confirmed behind the gap says nothing of the moments before it.</summary>
+    [Fact]
+    public async Task Every_moment_that_is_listed_before_a_gap_can_be_restored_and_none_lies_within_it()
+    {
+        await using var server = await RedisServer.StartAsync("--save", "", "--repl-backlog-size", "16384");
+        await using var client = await RedisClient.ConnectAsync(server);
+        await using (var first = TestAgent.Start(server.Port, store))
+        {
+            await first.UntilStreamingAsync();
+            await client.DoAsync("SET", "a", "1");
+            await client.WaitAsync();
+            await first.StopAsync();
+        }
+
+        var missed = TimeProvider.System.GetUtcNow();
+        await using var second = await FollowBehindGapAsync(server, client);
+
+        var spans = (await second.Source.ListAsync(CancellationToken.None)).Log!.Spans;
+        spans.Count.ShouldBe(2);
+        spans[0].To.ShouldBeLessThan(missed);
+        foreach (var moment in spans.SelectMany(span => new[] { span.From, span.To }))
+        {
+            var plan = await second.Source.PlanRestoreAsync(new RestoreRequest { TargetDirectory = targets["new"], To = moment.ToString("O", CultureInfo.InvariantCulture) }, CancellationToken.None);
+            plan.RecoversTo.ShouldBe(moment);
+            plan.Warnings.ShouldBeEmpty();
+        }
+
+        await Should.ThrowAsync<NotRestorableException>(
+            () => second.Source.PlanRestoreAsync(new RestoreRequest { TargetDirectory = targets["new"], To = missed.ToString("O", CultureInfo.InvariantCulture) }, CancellationToken.None));
     }
 
     [Fact]
@@ -90,16 +126,7 @@ public sealed class LineageTests : IDisposable
             await client.WaitAsync();
         }
 
-        for (var i = 0; i < 100; i++)
-        {
-            await client.DoAsync("SET", $"missed {i}", new string('x', 1000));
-        }
-
-        await using var second = TestAgent.Start(server.Port, store);
-        await second.UntilStreamingAsync();
-        await client.DoAsync("SET", "b", "2");
-        await client.WaitAsync();
-        await second.StopAsync();
+        await using var second = await FollowBehindGapAsync(server, client);
 
         second.Status.Gaps.ShouldBe(1);
         (await second.Source.ListAsync(CancellationToken.None)).Log!.Gaps.ShouldHaveSingleItem().Reason.ShouldContain("repl-backlog-size");
@@ -148,5 +175,21 @@ public sealed class LineageTests : IDisposable
         await using var restored = await RedisServer.StartInAsync(targets["restored"], "--appendonly", "yes");
         await using var there = await RedisClient.ConnectAsync(restored);
         (await there.ContentAsync()).ShouldBe(await client.ContentAsync());
+    }
+
+    /// <summary>Writes more than the backlog holds while no agent is there; then one follows, and is stopped.</summary>
+    private async Task<TestAgent> FollowBehindGapAsync(RedisServer server, RedisClient client)
+    {
+        for (var i = 0; i < 100; i++)
+        {
+            await client.DoAsync("SET", $"missed {i}", new string('x', 1000));
+        }
+
+        var agent = TestAgent.Start(server.Port, store);
+        await agent.UntilStreamingAsync();
+        await client.DoAsync("SET", "b", "2");
+        await client.WaitAsync();
+        await agent.StopAsync();
+        return agent;
     }
 }

@@ -1,11 +1,10 @@
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
-using NLDS.BackupAgent.Testing.Storage;
 
 namespace NLDS.BackupAgent.Redis.Tests.Tail;
 
-/// <summary>The connection, the agent and the store fail in the middle of things; nothing that WAIT confirmed is lost.</summary>
+/// <summary>The connection and the agent fail in the middle of things; nothing that WAIT confirmed is lost.</summary>
 public sealed class NetworkTests : IDisposable
 {
     private readonly MemoryObjectStore store = new();
@@ -149,32 +148,6 @@ public sealed class NetworkTests : IDisposable
         var there = (await look.DoAsync("KEYS", "*")).Items!.Select(item => item.Text).ToHashSet();
         confirmed.Except(there).ShouldBeEmpty($"seed {seed}");
         (await last.VerifyAsync()).Damage.ShouldBeEmpty($"seed {seed}");
-    }
-
-    [Theory]
-    [InlineData(Fault.Transient)]
-    [InlineData(Fault.LostAnswer)]
-    [InlineData(Fault.HalfBody)]
-    public async Task Every_store_call_may_fail_once_and_nothing_is_lost(Fault fault)
-    {
-        await using var server = await RedisServer.StartAsync("--save", "", "--repl-backlog-size", "64mb");
-        await using var client = await RedisClient.ConnectAsync(server);
-        var calls = 0;
-        for (var failing = 1; failing == 1 || failing <= calls; failing++)
-        {
-            await using var agent = TestAgent.For(server.Port, new MemoryObjectStore());
-            agent.Store.FailCall(failing, fault);
-            agent.Start();
-            await agent.UntilStreamingAsync();
-            await client.DoAsync("SET", $"failing {failing}", "x");
-            (await client.WaitAsync()).ShouldBe(1, $"call {failing}");
-            await agent.StopAsync();
-            calls = agent.Store.Calls;
-            agent.Store.FailWhen((_, _) => null);
-            (await agent.VerifyAsync()).Damage.ShouldBeEmpty($"call {failing}");
-        }
-
-        calls.ShouldBeGreaterThan(10);
     }
 
     private async Task RequireSameAsync(TestAgent agent, RedisClient client)

@@ -1,4 +1,6 @@
+using System.Security.Cryptography;
 using NLDS.BackupAgent.Repository.Documents;
+using NLDS.BackupAgent.Repository.Tests.Encryption;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing;
 using NLDS.BackupAgent.Testing.Storage;
@@ -26,6 +28,23 @@ public sealed class BackupSessionTests
             listed.Manifest.Details.GetProperty("system").GetString().ShouldBe("7301");
             (await bench.ReadAsync(listed.Manifest.Objects[0])).ShouldBe(BackupBench.Content);
             (await bench.ReadAsync(listed.Manifest.Objects[2])).ShouldBeEmpty();
+        }
+    }
+
+    [Theory]
+    [InlineData("zstd")]
+    [InlineData("none")]
+    public async Task The_manifest_has_the_hash_of_what_is_stored_and_of_what_it_holds(string compression)
+    {
+        foreach (var keys in new[] { null, TestKeys.First })
+        {
+            var bench = new BackupBench(new MemoryObjectStore(), compression, keys);
+            await bench.Repository.PrepareAsync(None);
+            foreach (var content in (await bench.TakeAsync(BackupBench.Folders)).Manifest.Objects)
+            {
+                content.StoredSha256.ShouldBe(Convert.ToHexStringLower(SHA256.HashData(await bench.Store.ReadAllAsync(new ObjectKey(content.Key), None))));
+                (content.ContentSha256 ?? "").ShouldBe(keys is null ? Convert.ToHexStringLower(SHA256.HashData(await bench.ReadAsync(content))) : "");
+            }
         }
     }
 
@@ -91,13 +110,43 @@ public sealed class BackupSessionTests
     }
 
     [Fact]
-    public async Task A_clock_that_gives_only_taken_ids_is_a_failure_and_no_endless_search()
+    public async Task A_backup_behind_one_whose_clock_was_ahead_has_the_later_id()
     {
-        var bench = new BackupBench(new MemoryObjectStore());
-        for (var taken = 0; taken < 60; taken++)
+        var store = new MemoryObjectStore();
+        var ahead = new BackupBench(store);
+        ahead.Clock.Advance(TimeSpan.FromHours(3));
+        var earlier = await ahead.TakeAsync(BackupBench.Folders);
+        var right = new BackupBench(store);
+
+        var later = await right.TakeAsync(BackupBench.Folders);
+
+        later.Id.ShouldBeGreaterThan(earlier.Id);
+        later.Manifest.Began.ShouldBe(right.Clock.GetUtcNow(), "the manifest tells the true time");
+        (await right.Repository.ListBackupsAsync(BackupBench.Folders, None)).Select(b => b.Id).ShouldBe([earlier.Id, later.Id]);
+    }
+
+    [Fact]
+    public async Task A_clock_that_was_ahead_by_months_is_not_followed()
+    {
+        var store = new MemoryObjectStore();
+        var ahead = new BackupBench(store);
+        ahead.Clock.Advance(TimeSpan.FromDays(100));
+        await ahead.TakeAsync(BackupBench.Folders);
+
+        (await new BackupBench(store).TakeAsync(BackupBench.Folders)).Id.ToString().ShouldBe("20260101_000000");
+    }
+
+    [Fact]
+    public async Task Ids_that_are_taken_though_no_listing_shows_them_are_a_failure_and_no_endless_search()
+    {
+        using var store = new FaultyObjectStore(new MemoryObjectStore());
+        var bench = new BackupBench(store);
+        for (var taken = 0; taken < 200; taken++)
         {
             await bench.Repository.BeginBackupAsync(BackupBench.Folders, None);
         }
+
+        store.FailWhen((_, operation) => operation == "list" ? Fault.HalfBody : null);
 
         await Should.ThrowAsync<ObjectStoreException>(() => bench.Repository.BeginBackupAsync(BackupBench.Folders, None));
     }
@@ -114,6 +163,25 @@ public sealed class BackupSessionTests
         }
 
         (await bench.KeysAsync()).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(Fault.LostAnswer)]
+    [InlineData(Fault.Late)]
+    public async Task An_object_that_arrived_although_its_answer_was_lost_is_in_nobody_s_way(Fault fault)
+    {
+        var store = new FaultyObjectStore(new MemoryObjectStore());
+        var bench = new BackupBench(store);
+        await using (var session = await bench.Repository.BeginBackupAsync(BackupBench.Folders, None))
+        {
+            store.FailCall(1, fault);
+            await Should.ThrowAsync<ObjectStoreException>(() => BackupBench.PutObjectsAsync(session));
+        }
+
+        await store.HealAsync();
+
+        // In the same second.
+        (await bench.TakeAsync(BackupBench.Folders)).Id.ToString().ShouldBe("20260101_000001");
     }
 
     [Fact]
@@ -148,9 +216,9 @@ public sealed class BackupSessionTests
     {
         var bench = new BackupBench(new MemoryObjectStore());
         var key = new ObjectKey("source/full/20260101_000000/base.tar.zst");
-        await bench.Store.PutIfAbsentAsync(key, "other"u8.ToArray(), None);
         await using (var session = await bench.Repository.BeginBackupAsync(BackupBench.Folders, None))
         {
+            await bench.Store.PutIfAbsentAsync(key, "other"u8.ToArray(), None);
             (await Should.ThrowAsync<ObjectStoreException>(() => BackupBench.PutObjectsAsync(session))).Message.ShouldContain(key.Value);
         }
 

@@ -48,6 +48,24 @@ public sealed class ContentTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(CodecsAndSizes))]
+    public async Task Frames_written_at_once_and_in_turns_hurried_decode_to_the_content(Codec codec, int bytes)
+    {
+        var content = Log.LogBench.Random(bytes, bytes);
+        var stored = new ArrayBufferWriter<byte>();
+        using var encoder = ContentEncoder.Create(codec, level: 3, workers: 0);
+        foreach (var (index, part) in content.Chunk(Math.Max(1, bytes / 3)).Index())
+        {
+            encoder.WriteFrame(part, hurried: index % 2 == 0, stored);
+        }
+
+        await using var decoded = ContentReader.Decode(codec, new MemoryStream(stored.WrittenSpan.ToArray()));
+        using var target = new MemoryStream();
+        await decoded.CopyToAsync(target);
+        target.ToArray().AsSpan().SequenceEqual(content).ShouldBeTrue();
+    }
+
     [Fact]
     public async Task Zstandard_data_that_ends_inside_a_frame_is_damage_and_no_silent_end()
     {

@@ -29,5 +29,7 @@ internal sealed class FixedNaming(int segmentBytes = 1 << 20) : ILogNaming
         return true;
     }
 
+    public bool IsLineage(string text) => text.Length > 0 && text.All(char.IsAsciiLetterOrDigit);
+
     public string Format(ulong position) => position.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,4 +1,8 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
 using NLDS.BackupAgent.Repository.Content;
+using NLDS.BackupAgent.Repository.Documents;
 using NLDS.BackupAgent.Repository.Log;
 using NLDS.BackupAgent.Storage;
 using NLDS.BackupAgent.Testing.Storage;
@@ -10,6 +14,19 @@ public sealed class LogWriterTests
     private static readonly CancellationToken None = CancellationToken.None;
 
     public static TheoryData<Codec, int> CodecsAndSeeds => new MatrixTheoryData<Codec, int>([Codec.Zstd, Codec.Gzip, Codec.None], [1, 2, 3, 4]);
+
+    /// <summary>Text in which a slower level finds more than a faster one.</summary>
+    private static byte[] Rows(int bytes)
+    {
+        var random = new Random(7);
+        var rows = new StringBuilder(bytes + 64);
+        while (rows.Length < bytes)
+        {
+            rows.Append(CultureInfo.InvariantCulture, $"{random.Next(5000):d6} customer {random.Next(200)} ordered {random.Next(30)} of article {random.Next(900):x8}\n");
+        }
+
+        return Encoding.ASCII.GetBytes(rows.ToString(0, bytes));
+    }
 
     public static TheoryData<Codec> Codecs => [Codec.Zstd, Codec.Gzip, Codec.None];
 
@@ -98,6 +115,28 @@ public sealed class LogWriterTests
         await writer.AppendToAsync(100_000);
 
         await writer.UntilDurableAsync(100_000);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_log_that_is_far_behind_its_source_is_compressed_in_a_hurry(bool isFarBehind)
+    {
+        var bench = new LogBench(new MemoryObjectStore(), Rows(1 << 20), segmentBytes: 16 << 20);
+        await using var writer = bench.Open();
+        writer.Writer.Announce(isFarBehind ? 16ul << 20 : 1 << 20);
+
+        await writer.AppendToAsync(1 << 20);
+        await writer.CompleteAsync();
+
+        var (frame, other) = (new ArrayBufferWriter<byte>(), new ArrayBufferWriter<byte>());
+        using var encoder = ContentEncoder.Create(Codec.Zstd, level: 3, workers: 0);
+        encoder.WriteFrame(bench.Content, isFarBehind, frame);
+        encoder.WriteFrame(bench.Content, !isFarBehind, other);
+        frame.WrittenSpan.SequenceEqual(other.WrittenSpan).ShouldBeFalse();
+        var chunk = (await bench.ChunksAsync()).ShouldHaveSingleItem();
+        (await bench.Store.ReadAllAsync(chunk.Key, None)).AsSpan().StartsWith(frame.WrittenSpan).ShouldBeTrue();
+        (await bench.RestoreAsync()).ShouldBe(bench.Content);
     }
 
     [Fact]

@@ -88,9 +88,25 @@ internal sealed class PruneBench : IRetainedSource
         Clock.Advance(TimeSpan.FromHours(0.5));
     }
 
-    public async Task<SealedBackup> TakeAsync()
+    /// <summary>A repository of so many days with chains of that many backups: a full one, and those that build upon each other.</summary>
+    public async Task FillWithChainsAsync(int days, int length)
+    {
+        await Repository.PrepareAsync(CancellationToken.None);
+        BackupId? last = null;
+        for (var day = 0; day < days; day++)
+        {
+            last = (await TakeAsync(day % length == 0 ? null : last)).Id;
+            Clock.Advance(TimeSpan.FromDays(1));
+        }
+
+        await PutSegmentAsync(DayOf(Clock.GetUtcNow()));
+        Clock.Advance(TimeSpan.FromHours(0.5));
+    }
+
+    public async Task<SealedBackup> TakeAsync(BackupId? parent = null)
     {
         await using var session = await Repository.BeginBackupAsync(Layout, CancellationToken.None);
+        session.Parent = parent;
         return await SealAsync(session);
     }
 
@@ -170,6 +186,7 @@ internal sealed class PruneBench : IRetainedSource
     public async Task RequireWholeAsync(IEnumerable<string> mustExist, string where)
     {
         var backups = await ListAsync();
+        backups.Damaged.ShouldBeEmpty(where);
         mustExist.ShouldBeSubsetOf(backups.Select(b => b.Id.ToString()), where);
         var inventory = await new BackupRepository(Behind, settings, Clock).OpenLog("source/log", naming).ReadInventoryAsync(CancellationToken.None);
         foreach (var backup in backups)

@@ -45,7 +45,8 @@ public sealed class SweptSessionTests
     {
         await bench.FillAsync(2);
         var session = await BeginAsync();
-        await bench.Store.DeleteAsync([bench.Layout.Claim(session.Id)], None);
+        var swept = (await bench.KeysAsync()).Where(key => key.StartsWith(bench.Layout.PrefixOf(session.Id), StringComparison.Ordinal));
+        await bench.Store.DeleteAsync([.. swept.Select(key => new ObjectKey(key))], None);
         await using var later = await bench.Repository.BeginBackupAsync(bench.Layout, None);
         later.Id.ShouldBe(session.Id);
 

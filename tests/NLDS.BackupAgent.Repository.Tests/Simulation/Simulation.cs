@@ -296,8 +296,10 @@ internal sealed class Simulation : IAsyncDisposable
     private async Task RestoreAsync()
     {
         var backup = Any(store.Backups);
-        var copy = await store.CopyAsync();
+
+        // First what is claimed, then the store: a writer goes on beside this.
         var acknowledged = truth.Acknowledged;
+        var copy = await store.CopyAsync();
         var (outcome, end) = await RestoreFromAsync(copy, backup);
         var window = store.Backups.MaxBy(b => b.Start)!.Start;
         var hole = truth.Lost.Where(lost => lost.End > backup.Start).Select(lost => lost.Start).DefaultIfEmpty(ulong.MaxValue).Min();

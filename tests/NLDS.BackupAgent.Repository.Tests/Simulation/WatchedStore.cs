@@ -346,7 +346,7 @@ internal sealed class WatchedStore(SimulatedClock clock, Truth truth, Repository
             Check(backup.Objects.All(o => objects.ContainsKey(o.Key)), 4, $"objects of {id} were deleted before its manifest");
             JudgeWriter(by, key);
         }
-        else if (name is not (SnapshotLayout.HoldName or SnapshotLayout.TombstoneName or SnapshotLayout.ProofName))
+        else if (name is not (SnapshotLayout.HoldName or SnapshotLayout.TombstoneName or SnapshotLayout.ProofName or SnapshotLayout.DamageName))
         {
             Check(!backups.ContainsKey(id), 4, $"'{key}' was deleted while its manifest is there");
             JudgeSweep(by, id, key, stored, hasTombstone);
@@ -445,7 +445,7 @@ internal sealed class WatchedStore(SimulatedClock clock, Truth truth, Repository
     }
 
     private static bool IsRegister(ObjectKey key) =>
-        key.Value is "source/log/tail/confirmed.json" || key.Value.StartsWith("source/verified/", StringComparison.Ordinal) || key.Name is "verified.json"
+        key.Value is "source/log/tail/confirmed.json" || key.Value.StartsWith("source/verified/", StringComparison.Ordinal) || key.Name is "verified.json" or "damaged.json"
         || key.Value.EndsWith(".beat.json", StringComparison.Ordinal);
 
     private void Check(bool holds, int invariant, string otherwise)

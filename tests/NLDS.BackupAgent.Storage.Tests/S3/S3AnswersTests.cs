@@ -11,7 +11,7 @@ public sealed class S3AnswersTests
     private static readonly CancellationToken None = CancellationToken.None;
 
     [Theory]
-    [InlineData("403 Forbidden", "RequestTimeTooSkewed", true, "clock")]
+    [InlineData("403 Forbidden", "RequestTimeTooSkewed", false, "clock")]
     [InlineData("403 Forbidden", "AccessDenied", true, "access is denied")]
     [InlineData("403 Forbidden", "SignatureDoesNotMatch", true, "credentials")]
     [InlineData("403 Forbidden", "QuotaExceeded", false, "quota")]
@@ -48,6 +48,49 @@ public sealed class S3AnswersTests
 
         // No retries by the SDK: patience has one place.
         server.Requests.Count.ShouldBe(calls.Length);
+    }
+
+    /// <summary>The store's own refusals have a code; this one is of something on the way, or of a connection that has lost its place.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("<html><body><h1>400 Bad request</h1></body></html>")]
+    public async Task A_refusal_without_a_reason_is_a_passing_failure(string body)
+    {
+        await using var server = new ScriptedS3(_ => ScriptedS3.Answer("400 Bad Request", body));
+        using var store = server.Open(NullLogger<S3ObjectStore>.Instance, ConditionalPut.On);
+        Func<Task>[] calls =
+        [
+            () => store.PutIfAbsentAsync(Key, new byte[1], None),
+            () => store.HeadAsync(Key, None),
+            () => store.OpenReadAsync(Key, 0, null, None),
+            () => store.DeleteAsync([Key], None),
+            async () => await store.ListAsync("", null, None).GetAsyncEnumerator().MoveNextAsync(),
+        ];
+        foreach (var call in calls)
+        {
+            var thrown = await Should.ThrowAsync<ObjectStoreException>(call);
+            thrown.IsPermanent.ShouldBeFalse(thrown.Message);
+            thrown.Message.ShouldContain("not a word why");
+        }
+    }
+
+    /// <summary>Where the connection's end is the body's, anybody on the way can bring it about.</summary>
+    [Theory]
+    [InlineData("\r\nhalf of it")]
+    [InlineData("Transfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n")]
+    public async Task A_body_whose_length_nobody_has_said_is_a_failure(string rest)
+    {
+        await using var server = new ScriptedS3(_ => $"HTTP/1.1 200 OK\r\nETag: \"d41d8cd98f00b204e9800998ecf8427e-1\"\r\n{rest}");
+        using var store = server.Open(NullLogger<S3ObjectStore>.Instance);
+
+        var thrown = await Should.ThrowAsync<ObjectStoreException>(async () =>
+        {
+            await using var body = await store.OpenReadAsync(Key, 0, null, None);
+            await body.CopyToAsync(Stream.Null);
+        });
+
+        thrown.IsPermanent.ShouldBeFalse();
+        thrown.Message.ShouldContain("how long");
     }
 
     [Fact]

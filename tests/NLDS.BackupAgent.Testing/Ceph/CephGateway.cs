@@ -81,6 +81,18 @@ public sealed class CephGateway : IAsyncDisposable
         await client.PutBucketAsync(new PutBucketRequest { BucketName = name, ObjectLockEnabledForBucket = hasObjectLock }, cancellationToken);
     }
 
+    /// <summary>A user who owns nothing.</summary>
+    /// <returns>How it signs.</returns>
+    public async Task<BasicAWSCredentials> CreateUserAsync(string name, CancellationToken cancellationToken)
+    {
+        var credentials = new BasicAWSCredentials($"{name}access", $"{name}secret1234567890");
+        await ToolAsync(
+            "radosgw-admin",
+            ["-c", configuration, "-n", "client.rgw", "user", "create", $"--uid={name}", $"--display-name={name}", $"--access-key={name}access", $"--secret-key={name}secret1234567890"],
+            cancellationToken);
+        return credentials;
+    }
+
     /// <summary>A client of the SDK, for looking behind the store's back.</summary>
     public IAmazonS3 CreateClient() =>
         new AmazonS3Client(new BasicAWSCredentials(AccessKey, SecretKey), new AmazonS3Config

@@ -74,6 +74,17 @@ internal sealed class ApiControllers : IAsyncDisposable
             ns["status"] = new JsonObject { ["phase"] = "Terminating" };
             objects.Put("namespaces", ns);
             Empty(Name(value));
+            if (objects.Get("namespaces", null, Name(value)) is not null && FinalizersIn(Name(value)) is { Count: > 0 } finalizers)
+            {
+                ns["status"]!["conditions"] = new JsonArray(new JsonObject
+                {
+                    ["type"] = "NamespaceFinalizersRemaining",
+                    ["status"] = "True",
+                    ["reason"] = "SomeFinalizersRemain",
+                    ["message"] = $"Some content in the namespace has finalizers remaining: {string.Join(", ", finalizers.GroupBy(f => f).Select(f => $"{f.Key} in {f.Count()} resource instances"))}",
+                });
+                objects.Put("namespaces", ns);
+            }
         }
     }
 
@@ -136,6 +147,9 @@ internal sealed class ApiControllers : IAsyncDisposable
         }
     }
 
+    private List<string> FinalizersIn(string ns) =>
+        [.. objects.Storages.ToList().SelectMany(storage => objects.List(storage, ns)).SelectMany(o => o.Value["metadata"]!["finalizers"]?.AsArray() ?? []).Select(f => f!.GetValue<string>())];
+
     public void Empty(string ns)
     {
         if (HoldsNamespaces)
@@ -151,6 +165,15 @@ internal sealed class ApiControllers : IAsyncDisposable
                 if (value["metadata"]!["finalizers"] is JsonArray { Count: > 0 } finalizers && finalizers.Any(f => f!.GetValue<string>() is not ("kubernetes.io/pvc-protection" or "foregroundDeletion")))
                 {
                     remaining++;
+                }
+                else if (storage == "pods" && Kubelet.Runs(value))
+                {
+                    // It is gone when its containers have ended.
+                    remaining++;
+                    if (value["metadata"]!["deletionTimestamp"] is null)
+                    {
+                        Terminate(value);
+                    }
                 }
                 else
                 {

@@ -47,16 +47,23 @@ internal sealed class ProxiedConnection(Socket client) : IDisposable
             int count;
             while ((count = await from.ReceiveAsync(buffer, end.Token)) > 0)
             {
-                await direction.PassAsync(count, end.Token);
-                var allowed = direction.Allow(count);
-                for (var sent = 0; sent < allowed;)
+                for (var passed = 0; passed < count;)
                 {
-                    sent += await to.SendAsync(buffer.AsMemory(sent, allowed - sent), end.Token);
-                }
+                    var piece = direction.Piece(count - passed);
+                    await direction.PassAsync(piece, end.Token);
+                    var (allowed, endsQuietly) = direction.Allow(piece);
+                    await SendAsync(to, buffer.AsMemory(passed, allowed));
+                    passed += piece;
+                    if (allowed < piece)
+                    {
+                        if (endsQuietly)
+                        {
+                            to.Shutdown(SocketShutdown.Send);
+                            return;
+                        }
 
-                if (allowed < count)
-                {
-                    throw new OperationCanceledException("Cut after as many bytes as a test wanted.");
+                        throw new OperationCanceledException("Cut after as many bytes as a test wanted.");
+                    }
                 }
             }
 
@@ -66,6 +73,14 @@ internal sealed class ProxiedConnection(Socket client) : IDisposable
         {
             Reset(); // wakes the other direction
             throw;
+        }
+    }
+
+    private async Task SendAsync(Socket to, ReadOnlyMemory<byte> bytes)
+    {
+        while (bytes.Length > 0)
+        {
+            bytes = bytes[await to.SendAsync(bytes, end.Token)..];
         }
     }
 }

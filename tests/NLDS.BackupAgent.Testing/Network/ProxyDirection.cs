@@ -8,9 +8,15 @@ public sealed class ProxyDirection
     private TimeSpan delay;
     private long forwarded;
     private long? leftBeforeCut;
+    private long? leftBeforeStall;
+    private bool dribbles;
+    private bool endsQuietly;
 
     /// <summary>Bytes that went through.</summary>
     public long BytesForwarded => Interlocked.Read(ref forwarded);
+
+    /// <summary>Asked before each piece: one that may not pass breaks its connection off.</summary>
+    public Func<bool> MayPass { get; set; } = () => true;
 
     /// <summary>Nothing goes through any more, and the connection stays open, as when a machine hangs.</summary>
     public void Stall()
@@ -45,22 +51,61 @@ public sealed class ProxyDirection
     {
         lock (gate)
         {
-            leftBeforeCut = bytes;
+            (leftBeforeCut, endsQuietly) = (bytes, false);
+        }
+    }
+
+    /// <summary>
+    /// So many bytes more, and the connection that carries the last of them ends this way in good order, as far as TCP can tell: what it carries, TLS too, is cut off without
+    /// a goodbye of its own.
+    /// </summary>
+    public void EndAfter(long bytes)
+    {
+        lock (gate)
+        {
+            (leftBeforeCut, endsQuietly) = (bytes, true);
+        }
+    }
+
+    /// <summary>So many bytes more, and the connection that carries the last of them stays open and carries nothing more; those that come later do.</summary>
+    public void StallAfter(long bytes)
+    {
+        lock (gate)
+        {
+            leftBeforeStall = bytes;
+        }
+    }
+
+    /// <summary>Lets the bytes through one at a time, each a packet of its own.</summary>
+    public void Dribble(bool isOn = true)
+    {
+        lock (gate)
+        {
+            dribbles = isOn;
+        }
+    }
+
+    /// <summary>How many of these bytes may go in one piece now.</summary>
+    internal int Piece(int bytes)
+    {
+        lock (gate)
+        {
+            return dribbles ? Math.Min(bytes, 1) : leftBeforeStall is { } left ? (int)Math.Clamp(left, 1, bytes) : bytes;
         }
     }
 
     /// <summary>How many of these bytes still pass; fewer than all mean that the connection ends behind them.</summary>
-    internal int Allow(int bytes)
+    internal (int Bytes, bool EndsQuietly) Allow(int bytes)
     {
         lock (gate)
         {
             if (leftBeforeCut is not { } left)
             {
-                return bytes;
+                return (bytes, false);
             }
 
             leftBeforeCut = bytes < left ? left - bytes : null;
-            return bytes < left ? bytes : (int)left;
+            return (bytes < left ? bytes : (int)left, endsQuietly);
         }
     }
 
@@ -69,9 +114,21 @@ public sealed class ProxyDirection
     {
         Task? open;
         TimeSpan wait;
+        var forEver = false;
         lock (gate)
         {
+            if (leftBeforeStall is { } left)
+            {
+                forEver = left <= 0;
+                leftBeforeStall = forEver ? null : left - bytes;
+            }
+
             (open, wait) = (stalled?.Task, delay);
+        }
+
+        if (forEver)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
         }
 
         if (wait > TimeSpan.Zero)
@@ -82,6 +139,11 @@ public sealed class ProxyDirection
         if (open is not null)
         {
             await open.WaitAsync(cancellationToken);
+        }
+
+        if (!MayPass())
+        {
+            throw new OperationCanceledException("It may not pass.");
         }
 
         Interlocked.Add(ref forwarded, bytes);

@@ -10,7 +10,7 @@ namespace NLDS.BackupAgent.Testing;
 public sealed class TcpProxy : IAsyncDisposable
 {
     private readonly string host;
-    private readonly int port;
+    private volatile int port;
     private readonly Lock gate = new();
     private readonly HashSet<ProxiedConnection> connections = [];
     private TcpListener listener;
@@ -46,6 +46,9 @@ public sealed class TcpProxy : IAsyncDisposable
     }
 
     public static TcpProxy Start(string host, int port) => new(host, port);
+
+    /// <summary>New connections go to another server on the same host.</summary>
+    public void Redirect(int toPort) => port = toPort;
 
     /// <summary>Resets every connection; new ones are welcome.</summary>
     public void Cut()

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace NLDS.BackupAgent.Testing;
@@ -22,9 +23,9 @@ internal static class PostgresCluster
     }
 
     /// <summary>Every PostgreSQL process has its data directory as its working directory, which tells the children of a killed postmaster.</summary>
-    public static bool HasProcesses(string directory) => Directory.EnumerateDirectories("/proc")
-        .Where(path => char.IsAsciiDigit(Path.GetFileName(path)[0]))
-        .Any(path => WorkingDirectoryOf(path) == directory);
+    public static IEnumerable<int> ProcessesOf(string directory) => Directory.EnumerateDirectories("/proc")
+        .Where(path => char.IsAsciiDigit(Path.GetFileName(path)[0]) && WorkingDirectoryOf(path) == directory)
+        .Select(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture));
 
     /// <summary>PostgreSQL 18 turned checksums on by default.</summary>
     private static string[] ChecksumArguments(PostgresServerOptions options) => options switch

@@ -16,6 +16,7 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>Servers start in a second; recovery of a large test takes longer.</summary>
     private static readonly TimeSpan StartTime = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan StopTime = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan OrphansTime = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(20);
 
     private readonly string workDirectory;
@@ -55,7 +56,7 @@ public sealed class PostgresServer : IAsyncDisposable
     {
         var workDirectory = NewWorkDirectory();
         await ServerCommand.GiveToServerAsync(workDirectory);
-        var server = new PostgresServer(workDirectory, Path.Combine(workDirectory, "data"), options.Major, LoopbackPort.Free());
+        var server = new PostgresServer(workDirectory, Path.Combine(workDirectory, "data"), options.Major, FreePorts.Take(1)[0]);
         try
         {
             await PostgresCluster.InitialiseAsync(server.DataDirectory, options);
@@ -80,7 +81,7 @@ public sealed class PostgresServer : IAsyncDisposable
         await ServerCommand.GiveToServerAsync(workDirectory);
         await ServerCommand.GiveToServerAsync(directory);
         await ServerCommand.OpenPathAsync(directory);
-        var server = new PostgresServer(workDirectory, directory, major, port ?? LoopbackPort.Free());
+        var server = new PostgresServer(workDirectory, directory, major, port ?? FreePorts.Take(1)[0]);
         try
         {
             await server.StartAgainAsync();
@@ -120,7 +121,7 @@ public sealed class PostgresServer : IAsyncDisposable
                 throw Failure("did not find a free port");
             }
 
-            Port = LoopbackPort.Free();
+            Port = FreePorts.Take(1)[0];
         }
     }
 
@@ -130,12 +131,32 @@ public sealed class PostgresServer : IAsyncDisposable
         await AwaitExitAsync();
     }
 
-    /// <summary>SIGKILL, as the kernel does when memory runs out, and waits until the orphaned server processes are gone too.</summary>
+    /// <summary>
+    /// SIGKILL, as the kernel does when memory runs out, and waits until the orphaned server processes are gone too. One that asks a checkpointer for a checkpoint that is gone
+    /// tries for a minute (MAX_SIGNAL_TRIES in checkpointer.c): whoever has not seen by then that his server is dead is killed as well.
+    /// </summary>
     public async Task KillAsync()
     {
+        if (process is null)
+        {
+            return;
+        }
+
         if (IsRunning)
         {
             Signals.Send(ProcessId, Signals.Kill);
+            await process.WaitForExitAsync();
+        }
+
+        var began = TimeProvider.System.GetTimestamp();
+        while (PostgresCluster.ProcessesOf(DataDirectory).Any() && TimeProvider.System.GetElapsedTime(began) < OrphansTime)
+        {
+            await Task.Delay(PollInterval, TimeProvider.System);
+        }
+
+        foreach (var orphan in PostgresCluster.ProcessesOf(DataDirectory))
+        {
+            Signals.Send(orphan, Signals.Kill);
         }
 
         await AwaitExitAsync();
@@ -165,15 +186,16 @@ public sealed class PostgresServer : IAsyncDisposable
         return path;
     }
 
-    /// <summary>Ends recovery, with a new timeline.</summary>
-    public Task PromoteAsync() => ExecuteAsync("SELECT pg_promote(wait => true)");
+    /// <summary>Ends recovery, with a new timeline. Not by pg_promote: its own snapshot may be in the way of what is left to replay, which then cancels it.</summary>
+    public Task PromoteAsync() =>
+        ServerCommand.RunAsync(PostgresBinaries.Tool(Major, "pg_ctl"), ["promote", "--wait", $"--timeout={StartTime.TotalSeconds:F0}", $"--pgdata={DataDirectory}"]);
 
     /// <summary>A hot standby of this server, streaming from it; with a slot of that name if one is given. Only for majors with pg_basebackup.</summary>
     public async Task<PostgresServer> CreateStandbyAsync(string? slot = null)
     {
         var workDirectory = NewWorkDirectory();
         await ServerCommand.GiveToServerAsync(workDirectory);
-        var standby = new PostgresServer(workDirectory, Path.Combine(workDirectory, "data"), Major, LoopbackPort.Free());
+        var standby = new PostgresServer(workDirectory, Path.Combine(workDirectory, "data"), Major, FreePorts.Take(1)[0]);
         try
         {
             string[] ofSlot = slot is null ? [] : ["--create-slot", $"--slot={slot}"];
@@ -266,7 +288,7 @@ public sealed class PostgresServer : IAsyncDisposable
         try
         {
             await process!.WaitForExitAsync(deadline.Token);
-            while (PostgresCluster.HasProcesses(DataDirectory))
+            while (PostgresCluster.ProcessesOf(DataDirectory).Any())
             {
                 await Task.Delay(PollInterval, TimeProvider.System, deadline.Token);
             }

@@ -9,6 +9,7 @@ internal static partial class Signals
     public const int Interrupt = 2;
     public const int Quit = 3;
     public const int Kill = 9;
+    public const int Terminate = 15;
     private const int NoSuchProcess = 3;
 
     public static void Send(int process, int signal)

@@ -37,6 +37,10 @@ public sealed class TestCertificates : IDisposable
 
     private static DateTimeOffset NotAfter => TimeProvider.System.GetUtcNow().AddDays(30);
 
+    /// <summary>The server's certificate with its key, as .NET's servers take it.</summary>
+    public X509Certificate2 LoadServerIdentity() =>
+        X509CertificateLoader.LoadPkcs12(X509Certificate2.CreateFromPemFile(ServerCertificatePath, ServerKeyPath).Export(X509ContentType.Pkcs12), null);
+
     public void Dispose() => Directory.Delete(directory, recursive: true);
 
     /// <summary>Puts the server's files where PostgreSQL looks for them by default, readable by the server alone.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using NLDS.BackupAgent.Storage;
 
@@ -8,8 +9,15 @@ namespace NLDS.BackupAgent.Testing.Storage;
 /// </summary>
 public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore, IDisposable
 {
-    private Func<int, string, Fault?> plan = (_, _) => null;
+    /// <summary>A late request arrives behind so many calls: a retry, and what comes of it.</summary>
+    private const int LateBy = 3;
+
+    /// <summary>How many objects a stale listing misses.</summary>
+    private const int Unseen = 3;
+
     private readonly SemaphoreSlim hung = new(0);
+    private readonly ConcurrentQueue<(int Behind, Func<Task> Arrive)> onTheWay = [];
+    private Func<int, string, Fault?> plan = (_, _) => null;
     private int calls;
 
     public string Description => inner.Description;
@@ -24,6 +32,9 @@ public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore, IDispo
 
     /// <summary>How many calls were made.</summary>
     public int Calls => Volatile.Read(ref calls);
+
+    /// <summary>When a call that hangs fails, as by a store's own time-out; never unless said.</summary>
+    public TimeSpan HangBound { get; init; } = Timeout.InfiniteTimeSpan;
 
     /// <summary>Completes once for each call that has begun to hang.</summary>
     public Task WaitForHangAsync() => hung.WaitAsync();
@@ -41,61 +52,84 @@ public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore, IDispo
         plan = faults;
     }
 
+    /// <summary>No further call fails, and what was late arrives.</summary>
+    public async Task HealAsync()
+    {
+        plan = (_, _) => null;
+        await ArriveAsync(int.MaxValue);
+    }
+
     public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         PutIfAbsentAsync(key, content, Protection.None, cancellationToken);
 
     public Task<bool> PutIfAbsentAsync(ObjectKey key, ReadOnlyMemory<byte> content, Protection protection, CancellationToken cancellationToken) =>
-        CallAsync("put", () => inner.PutIfAbsentAsync(key, content, protection, cancellationToken), cancellationToken);
+        ChangeAsync("put", content, (bytes, token) => inner.PutIfAbsentAsync(key, bytes, protection, token), cancellationToken);
 
     public Task ReplaceAsync(ObjectKey key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
-        CallAsync("replace", () => inner.ReplaceAsync(key, content, cancellationToken), cancellationToken);
+        ChangeAsync("replace", content, (bytes, token) => inner.ReplaceAsync(key, bytes, token), cancellationToken);
 
     public Task<IObjectUpload> BeginUploadAsync(ObjectKey key, CancellationToken cancellationToken) =>
         BeginUploadAsync(key, Protection.None, cancellationToken);
 
-    public async Task<IObjectUpload> BeginUploadAsync(ObjectKey key, Protection protection, CancellationToken cancellationToken)
-    {
-        IObjectUpload? begun = null;
-        await CallAsync("begin", async () => begun = await inner.BeginUploadAsync(key, protection, cancellationToken), cancellationToken);
-        return new FaultyUpload(this, begun!);
-    }
+    public async Task<IObjectUpload> BeginUploadAsync(ObjectKey key, Protection protection, CancellationToken cancellationToken) =>
+        new FaultyUpload(this, await ChangeAsync("begin", default, (_, token) => inner.BeginUploadAsync(key, protection, token), cancellationToken));
 
     public async Task<Stream> OpenReadAsync(ObjectKey key, long offset, long? length, CancellationToken cancellationToken)
     {
-        var fault = NextFault("get");
-        if (fault is not null and not Fault.HalfBody)
+        var fault = await NextFaultAsync("get");
+        if (fault is not (null or Fault.HalfBody or Fault.Stale))
         {
             await FailAsync(fault.Value, cancellationToken);
         }
 
         var body = await inner.OpenReadAsync(key, offset, length, cancellationToken);
-        return fault is null ? body : await HalfBodyStream.OfAsync(body, cancellationToken);
+        return fault == Fault.HalfBody ? await HalfBodyStream.OfAsync(body, cancellationToken) : body;
     }
 
     public Task<ObjectInfo?> HeadAsync(ObjectKey key, CancellationToken cancellationToken) =>
-        CallAsync("head", () => inner.HeadAsync(key, cancellationToken), cancellationToken);
+        AskAsync("head", () => inner.HeadAsync(key, cancellationToken), cancellationToken);
 
     public async IAsyncEnumerable<ObjectInfo> ListAsync(
         string prefix, ObjectKey? startAfter, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await CallAsync("list", () => Task.CompletedTask, cancellationToken);
+        var fault = await NextFaultAsync("list");
+        if (fault is not (null or Fault.Stale or Fault.HalfBody))
+        {
+            await FailAsync(fault.Value, cancellationToken);
+        }
+
+        var unseen = fault == Fault.Stale ? await NewestAsync(cancellationToken) : [];
+        var left = fault == Fault.HalfBody ? (await AllAsync(prefix, startAfter, cancellationToken)).Count / 2 : int.MaxValue;
         await foreach (var info in inner.ListAsync(prefix, startAfter, cancellationToken))
         {
-            yield return info;
+            if (left-- == 0)
+            {
+                break;
+            }
+
+            if (!unseen.Contains(info.Key))
+            {
+                yield return info;
+            }
+        }
+
+        if (fault == Fault.HalfBody)
+        {
+            await FailAsync(Fault.HalfBody, cancellationToken);
         }
     }
 
     public Task DeleteAsync(IReadOnlyCollection<ObjectKey> keys, CancellationToken cancellationToken) =>
-        CallAsync("delete", () => inner.DeleteAsync(keys, cancellationToken), cancellationToken);
+        ChangeAsync("delete", default, (_, token) => inner.DeleteAsync(keys, token), cancellationToken);
 
     public Task RequireProtectionAsync(CancellationToken cancellationToken) =>
-        CallAsync("locks", () => inner.RequireProtectionAsync(cancellationToken), cancellationToken);
+        ChangeAsync("locks", default, (_, token) => inner.RequireProtectionAsync(token), cancellationToken);
 
     public Task<IReadOnlyList<UnfinishedUpload>> ListUnfinishedUploadsAsync(DateTimeOffset before, CancellationToken cancellationToken) =>
-        CallAsync("uploads", () => inner.ListUnfinishedUploadsAsync(before, cancellationToken), cancellationToken);
+        AskAsync("uploads", () => inner.ListUnfinishedUploadsAsync(before, cancellationToken), cancellationToken);
 
     public Task AbortUploadAsync(UnfinishedUpload upload, CancellationToken cancellationToken) =>
-        CallAsync("abort", () => inner.AbortUploadAsync(upload, cancellationToken), cancellationToken);
+        ChangeAsync("abort", default, (_, token) => inner.AbortUploadAsync(upload, token), cancellationToken);
 
     public void Dispose()
     {
@@ -103,41 +137,88 @@ public sealed class FaultyObjectStore(IObjectStore inner) : IObjectStore, IDispo
         hung.Dispose();
     }
 
-    internal async Task<T> CallAsync<T>(string operation, Func<Task<T>> call, CancellationToken cancellationToken)
+    internal async Task<T> ChangeAsync<T>(
+        string operation, ReadOnlyMemory<byte> content, Func<ReadOnlyMemory<byte>, CancellationToken, Task<T>> change, CancellationToken cancellationToken)
     {
-        var fault = NextFault(operation);
-        if (fault is null)
+        switch (await NextFaultAsync(operation))
         {
-            return await call();
+            case null or Fault.Stale:
+                return await change(content, cancellationToken);
+            case Fault.LostAnswer:
+                await change(content, cancellationToken);
+                return await FailAsync<T>(Fault.LostAnswer, cancellationToken);
+            case Fault.Late:
+                var sent = content.ToArray();
+                onTheWay.Enqueue((Calls + LateBy, () => change(sent, CancellationToken.None)));
+                return await FailAsync<T>(Fault.Late, cancellationToken);
+            case { } fault:
+                return await FailAsync<T>(fault, cancellationToken);
         }
-
-        if (fault == Fault.LostAnswer)
-        {
-            await call();
-        }
-
-        await FailAsync(fault.Value, cancellationToken);
-        throw new InvalidOperationException("A fault that does not fail.");
     }
 
-    internal Task CallAsync(string operation, Func<Task> call, CancellationToken cancellationToken) =>
-        CallAsync(
+    internal Task ChangeAsync(
+        string operation, ReadOnlyMemory<byte> content, Func<ReadOnlyMemory<byte>, CancellationToken, Task> change, CancellationToken cancellationToken) =>
+        ChangeAsync(
             operation,
-            async () =>
+            content,
+            async (bytes, token) =>
             {
-                await call();
+                await change(bytes, token);
                 return true;
             },
             cancellationToken);
 
-    private Fault? NextFault(string operation) => plan(Interlocked.Increment(ref calls), operation);
+    private async Task<T> AskAsync<T>(string operation, Func<Task<T>> ask, CancellationToken cancellationToken) =>
+        await NextFaultAsync(operation) is { } fault and not Fault.Stale ? await FailAsync<T>(fault, cancellationToken) : await ask();
+
+    private async Task<Fault?> NextFaultAsync(string operation)
+    {
+        var call = Interlocked.Increment(ref calls);
+        await ArriveAsync(call);
+        return plan(call, operation);
+    }
+
+    private async Task ArriveAsync(int call)
+    {
+        while (onTheWay.TryPeek(out var late) && late.Behind < call && onTheWay.TryDequeue(out late))
+        {
+            try
+            {
+                await late.Arrive();
+            }
+            catch (Exception refused) when (refused is ObjectStoreException or ObjectNotFoundException or InvalidOperationException)
+            {
+                // Nobody waits for this answer any more.
+            }
+        }
+    }
+
+    private async Task<HashSet<ObjectKey>> NewestAsync(CancellationToken cancellationToken) =>
+        [.. (await AllAsync("", null, cancellationToken)).OrderBy(info => info.LastModified).TakeLast(Unseen).Select(info => info.Key)];
+
+    private async Task<List<ObjectInfo>> AllAsync(string prefix, ObjectKey? startAfter, CancellationToken cancellationToken)
+    {
+        List<ObjectInfo> all = [];
+        await foreach (var info in inner.ListAsync(prefix, startAfter, cancellationToken))
+        {
+            all.Add(info);
+        }
+
+        return all;
+    }
+
+    private async Task<T> FailAsync<T>(Fault fault, CancellationToken cancellationToken)
+    {
+        await FailAsync(fault, cancellationToken);
+        throw new InvalidOperationException("A fault that does not fail.");
+    }
 
     private async Task FailAsync(Fault fault, CancellationToken cancellationToken)
     {
         if (fault == Fault.Hang)
         {
             hung.Release();
-            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+            await Task.Delay(HangBound, TimeProvider.System, cancellationToken);
         }
 
         throw new ObjectStoreException($"An injected fault ({fault}).", isPermanent: fault == Fault.Permanent);

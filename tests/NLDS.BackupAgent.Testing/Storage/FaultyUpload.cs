@@ -8,10 +8,10 @@ internal sealed class FaultyUpload(FaultyObjectStore store, IObjectUpload inner)
     public ObjectKey Key => inner.Key;
 
     public Task PutPartAsync(int number, long offset, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
-        store.CallAsync("part", () => inner.PutPartAsync(number, offset, content, cancellationToken), cancellationToken);
+        store.ChangeAsync("part", content, (bytes, token) => inner.PutPartAsync(number, offset, bytes, token), cancellationToken);
 
     public Task<bool> CompleteAsync(CancellationToken cancellationToken) =>
-        store.CallAsync("complete", () => inner.CompleteAsync(cancellationToken), cancellationToken);
+        store.ChangeAsync("complete", default, (_, token) => inner.CompleteAsync(token), cancellationToken);
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 }

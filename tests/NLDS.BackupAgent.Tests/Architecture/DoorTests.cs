@@ -10,7 +10,7 @@ public sealed class DoorTests
     [Fact]
     public void The_host_shows_nothing() => typeof(Surroundings).Assembly.GetExportedTypes().ShouldBeEmpty();
 
-    /// <summary>A source is one class with its <c>Add…</c> method, and its options. The cluster is besides what recoveries work with.</summary>
+    /// <summary>A source is one class with its <c>Add…</c> method, and its options. The cluster, and the scratch namespaces in it, are besides what recoveries and drills work with.</summary>
     [Theory]
     [InlineData("NLDS.BackupAgent.Postgres")]
     [InlineData("NLDS.BackupAgent.Redis")]
@@ -28,7 +28,7 @@ public sealed class DoorTests
         }
     }
 
-    private static bool IsCluster(Type type) => (type.DeclaringType ?? type).Name == "KubernetesCluster";
+    private static bool IsCluster(Type type) => (type.DeclaringType ?? type).Name is "KubernetesCluster" or "ScratchNamespaces" or "ScratchNamespace" or "Leftovers";
 
     private static bool IsOptions(Type type) => type.Name.EndsWith("Options", StringComparison.Ordinal) || (type.DeclaringType is { } outer && IsOptions(outer));
 }

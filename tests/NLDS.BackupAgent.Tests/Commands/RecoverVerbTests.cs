@@ -9,8 +9,7 @@ namespace NLDS.BackupAgent.Tests.Commands;
 public sealed class RecoverVerbTests : IAsyncLifetime
 {
     private readonly TemporaryDirectory directory = new();
-    private readonly StringWriter output = new();
-    private readonly StringWriter error = new();
+    private WholeProgram program = null!;
     private ApiServerDouble cluster = null!;
     private string pod = "";
 
@@ -19,6 +18,8 @@ public sealed class RecoverVerbTests : IAsyncLifetime
         cluster = await ApiServerDouble.StartAsync();
         cluster.LoadRecordedNamespace();
         cluster.RunsWorkloads = true;
+        program = new WholeProgram(directory.Path);
+        program.ProtectNamespace(cluster.WriteKubeconfig(directory["kubeconfig"]));
         foreach (var old in cluster.List("pods", "nlds").Where(p => p["metadata"]!["name"]!.GetValue<string>().StartsWith("nlds-api-7c4fc78d45", StringComparison.Ordinal)))
         {
             cluster.Remove("pods", "nlds", old["metadata"]!["name"]!.GetValue<string>());
@@ -41,39 +42,39 @@ public sealed class RecoverVerbTests : IAsyncLifetime
     [Fact]
     public async Task A_plan_says_what_would_be_done_and_does_nothing()
     {
-        (await RunAsync(null, "recover", "pod", pod, "--replace", "--plan")).ShouldBe(ExitCode.Done, error.ToString());
+        (await program.RunAsync("recover", "pod", pod, "--replace", "--plan")).ShouldBe(ExitCode.Done, program.Error);
 
-        output.ToString().ShouldContain("!  1. replace the pod");
-        output.ToString().ShouldContain("the objective is 2 min");
+        program.Output.ShouldContain("!  1. replace the pod");
+        program.Output.ShouldContain("the objective is 2 min");
         cluster.Find("pods", "nlds", pod).ShouldNotBeNull();
         Directory.Exists(directory["store/recovery"]).ShouldBeFalse();
 
-        await RunAsync(null, "recover", "pod", pod, "--replace", "--plan", "--json");
-        JsonNode.Parse(output.ToString())!["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>()).ShouldBe(["replace the pod", "wait for the pod"]);
+        await program.RunAsync("recover", "pod", pod, "--replace", "--plan", "--json");
+        JsonNode.Parse(program.Output)!["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>()).ShouldBe(["replace the pod", "wait for the pod"]);
     }
 
     [Fact]
     public async Task Nothing_is_taken_away_before_somebody_said_yes()
     {
-        (await RunAsync(null, "recover", "pod", pod, "--replace")).ShouldBe(ExitCode.Usage);
-        error.ToString().ShouldContain("--yes");
-        (await RunAsync("no", "recover", "pod", pod, "--replace")).ShouldBe(ExitCode.Usage);
-        output.ToString().ShouldContain("Nothing was done.");
+        (await program.RunAsync("recover", "pod", pod, "--replace")).ShouldBe(ExitCode.Usage);
+        program.Error.ShouldContain("--yes");
+        (await program.AnswerAsync("no", "recover", "pod", pod, "--replace")).ShouldBe(ExitCode.Usage);
+        program.Output.ShouldContain("Nothing was done.");
         cluster.Find("pods", "nlds", pod).ShouldNotBeNull();
 
-        (await RunAsync("pod", "recover", "pod", pod, "--replace")).ShouldBe(ExitCode.Done, error.ToString());
+        (await program.AnswerAsync("pod", "recover", "pod", pod, "--replace")).ShouldBe(ExitCode.Done, program.Error);
 
         cluster.Find("pods", "nlds", pod).ShouldBeNull();
-        output.ToString().ShouldContain("The pod is recovered.");
+        program.Output.ShouldContain("The pod is recovered.");
         Directory.GetFiles(directory["store/reports/recovery"], "report.html", SearchOption.AllDirectories).Length.ShouldBe(1);
     }
 
     [Fact]
     public async Task A_report_as_json_is_all_that_is_printed()
     {
-        (await RunAsync(null, "recover", "pod", pod, "--replace", "--yes", "--json")).ShouldBe(ExitCode.Done, error.ToString());
+        (await program.RunAsync("recover", "pod", pod, "--replace", "--yes", "--json")).ShouldBe(ExitCode.Done, program.Error);
 
-        var report = JsonNode.Parse(output.ToString())!["report"]!;
+        var report = JsonNode.Parse(program.Output)!["report"]!;
         report["verdict"]!.GetValue<string>().ShouldBe("Recovered");
         report["recoveryTimeObjectiveSeconds"]!.GetValue<double>().ShouldBe(120);
     }
@@ -85,38 +86,8 @@ public sealed class RecoverVerbTests : IAsyncLifetime
     [InlineData("--with names 'tea'", "recover", "cluster", "--with", "tea")]
     public async Task What_cannot_be_meant_is_said_in_a_sentence(string words, params string[] arguments)
     {
-        (await RunAsync(null, arguments)).ShouldBe(ExitCode.Usage, error.ToString());
+        (await program.RunAsync(arguments)).ShouldBe(ExitCode.Usage, program.Error);
 
-        words.Split('|').ShouldContain(word => error.ToString().Contains(word, StringComparison.Ordinal), error.ToString());
-    }
-
-    private async Task<int> RunAsync(string? answer, params string[] arguments)
-    {
-        output.GetStringBuilder().Clear();
-        error.GetStringBuilder().Clear();
-        var around = new Surroundings
-        {
-            Out = output,
-            Error = error,
-            In = answer is null ? null : new StringReader(answer + "\n"),
-            Place = new StartingPlace
-            {
-                BinaryDirectory = directory.Path,
-                WorkingDirectory = directory.Path,
-                TemporaryDirectory = directory.Path,
-                Environment = new Dictionary<string, string>
-                {
-                    ["Storage__Provider"] = "Directory",
-                    ["Storage__Directory__Path"] = directory["store"],
-                    ["Postgres__Enabled"] = "false",
-                    ["Redis__Enabled"] = "false",
-                    ["Kubernetes__Namespace"] = "nlds",
-                    ["Kubernetes__Kubeconfig"] = cluster.WriteKubeconfig(directory["kubeconfig"]),
-                },
-            },
-            StartDetached = _ => { },
-            LeaveSession = () => { },
-        };
-        return await new CommandLine(Program.House(), around).InvokeAsync(arguments, TestContext.Current.CancellationToken);
+        words.Split('|').ShouldContain(word => program.Error.Contains(word, StringComparison.Ordinal), program.Error);
     }
 }

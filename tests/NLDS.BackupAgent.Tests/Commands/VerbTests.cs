@@ -221,6 +221,17 @@ public sealed class VerbTests : IDisposable
     }
 
     [Fact]
+    public async Task List_names_what_can_be_restored_on_either_side_of_a_gap()
+    {
+        agent.Source.Log = new LogListing(FakeSource.Day, FakeSource.Day.AddHours(5), "0/5A3C1F8", [new LogGapListing("0/1", "0/2", "the slot was lost", null)]).Within(
+            [new MomentSpan(FakeSource.Day, FakeSource.Day.AddHours(1)), new MomentSpan(FakeSource.Day.AddHours(3), FakeSource.Day.AddHours(4))]);
+
+        (await agent.RunAsync("list", "postgres")).Out.ShouldContain(
+            "postgres: restorable from 2026-07-26 02:00:00Z to 2026-07-26 03:00:00Z, and from 2026-07-26 05:00:00Z to 2026-07-26 06:00:00Z, log ends at 0/5A3C1F8.");
+        (await agent.RunAsync("list", "postgres", "--json")).Out.ShouldContain("\"restorableTo\": \"2026-07-26T06:00:00+00:00\"");
+    }
+
+    [Fact]
     public async Task List_as_json_holds_the_same()
     {
         agent.Source.Backups.Add(FakeSource.Backup(FakeSource.Day) with { VerifiedAt = FakeSource.Day });

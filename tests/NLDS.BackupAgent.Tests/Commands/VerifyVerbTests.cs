@@ -1,8 +1,10 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 using NLDS.BackupAgent.Features;
 using NLDS.BackupAgent.Repository;
 using NLDS.BackupAgent.Repository.Sources;
 using NLDS.BackupAgent.Storage;
+using NLDS.BackupAgent.Testing;
 using NLDS.BackupAgent.Tests.Fakes;
 
 namespace NLDS.BackupAgent.Tests.Commands;
@@ -39,6 +41,23 @@ public sealed class VerifyVerbTests : IDisposable
         answer.Out.ShouldContain("✔ redis");
         answer.Out.ShouldNotContain("postgres");
         redis.Verifications.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Application_data_whose_backups_lie_in_a_folder_of_another_name_are_read_too()
+    {
+        using var directory = new TemporaryDirectory();
+        var program = new WholeProgram(directory.Path);
+        program.ProtectNamespace(directory["kubeconfig"]);
+        var options = new StorageOptions { Provider = StorageProvider.Directory };
+        options.Directory.Path = directory["store"];
+        var there = ObjectStores.Open(options, NullLoggerFactory.Instance, null, TimeProvider.System);
+        await new BackupRepository(there, new RepositoryOptions(), TimeProvider.System).PrepareAsync(TestContext.Current.CancellationToken);
+        await there.PutIfAbsentAsync(new ObjectKey("nlds/application_data/nlds_data_backup_20261123_020000.tar.gz"), "x"u8.ToArray(), TestContext.Current.CancellationToken);
+
+        (await program.RunAsync("verify")).ShouldBe(0, program.Error);
+
+        program.Output.ShouldContain("✔ application-data");
     }
 
     [Fact]

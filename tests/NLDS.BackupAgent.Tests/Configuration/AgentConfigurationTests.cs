@@ -53,6 +53,18 @@ public sealed class AgentConfigurationTests : IDisposable
         agent.Load().Settings["Postgres:Port"].ShouldBeNull();
     }
 
+    /// <summary>The parser's message quoted everything from the mistake to the end of the file.</summary>
+    [Fact]
+    public void A_mistyped_file_is_told_by_its_line_and_shows_nothing_of_the_rest()
+    {
+        agent.Write("appsettings.json", "{\n  \"Postgres\": { \"Enabled\": tru, \"Password\": \"s3cret-s3cret\" }\n}\n");
+
+        var fault = agent.Faults().ShouldHaveSingleItem();
+
+        fault.ShouldContain("line 2 is not JSON");
+        fault.ShouldNotContain("s3cret");
+    }
+
     [Fact]
     public void All_faults_are_named_at_once_each_with_what_to_write()
     {

@@ -162,6 +162,9 @@ public sealed class PageTests : IAsyncLifetime
                 recent = backups,
                 restorableFrom = hasLog ? Now.AddDays(-8) : (DateTimeOffset?)null,
                 restorableTo = hasLog ? Now.AddSeconds(-5) : (DateTimeOffset?)null,
+                spans = hasLog ? broken
+                    ? new[] { new { from = Now.AddDays(-8), to = Now.AddDays(-3.5) }, new { from = Now.AddDays(-3.1), to = Now.AddSeconds(-5) } }
+                    : [new { from = Now.AddDays(-8), to = Now.AddSeconds(-5) }] : [],
                 gaps = broken ? new[] { new { from = "0/5000000", to = "0/7000000", reason = "requested WAL segment 000000010000000000000005 has already been removed", recordedAt = Now.AddDays(-3.4) } } : [],
                 restoreEstimateSeconds = estimate,
                 verificationEnded = Now.AddHours(-9),

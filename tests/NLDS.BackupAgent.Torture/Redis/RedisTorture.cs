@@ -2,11 +2,12 @@ using System.Globalization;
 using NLDS.BackupAgent.Redis;
 using NLDS.BackupAgent.Redis.Protocol;
 using NLDS.BackupAgent.Testing;
+using NLDS.BackupAgent.Torture.Stores;
 
 namespace NLDS.BackupAgent.Torture.Redis;
 
 /// <summary>
-/// Kills the agent, the server, or both, while a load runs and a writer notes what WAIT confirmed. After each kill, before anything is started again, the repository must
+/// Kills the agent, the server, or both, once or many times in a row, while a load runs and a writer notes what WAIT confirmed. After each kill, before anything is started again, the repository must
 /// give back all that was confirmed and nothing that never was; and at any time each quiet moment so far exactly as it was.
 /// </summary>
 internal sealed class RedisTorture : IAsyncDisposable
@@ -15,6 +16,11 @@ internal sealed class RedisTorture : IAsyncDisposable
     private static readonly string[] OldFile = ["--appendonly", "no", "--save", "1 1"];
     private static readonly string[] Nothing = ["--appendonly", "no", "--save", ""];
     private static readonly string[][] Persistence = [AppendOnly, AppendOnly, OldFile, Nothing];
+
+    private static readonly string[][] Verbs = [["backup", "redis"], ["prune", "--allow-large"], ["verify", "redis"], ["list"]];
+
+    /// <summary>Milliseconds in which the agent has come to its work, on a machine that has some more to do.</summary>
+    private const int StartTime = 1500;
 
     private readonly TortureOptions options;
     private readonly Action<string> say;
@@ -26,23 +32,27 @@ internal sealed class RedisTorture : IAsyncDisposable
     private readonly RestoreCheck check;
     private readonly AgentProcess agent;
     private readonly RedisServer server;
+    private readonly TortureStore store;
+    private readonly AgentGauge gauge;
     private readonly Writer writer;
     private string[] persistence;
     private ServerProcess? load;
 
-    private RedisTorture(TortureOptions options, Action<string> say, TortureReport report, TemporaryDirectory? temporary, RedisServer server)
+    private RedisTorture(TortureOptions options, Action<string> say, TortureReport report, TemporaryDirectory? temporary, RedisServer server, TortureStore store)
     {
         this.options = options;
         this.say = say;
         this.report = report;
         this.temporary = temporary;
         this.server = server;
+        this.store = store;
+        gauge = new AgentGauge(report);
         directory = Path.GetDirectoryName(server.Directory)!;
         random = new Random(options.Seed);
         persistence = AppendOnly;
-        agent = new AgentProcess(options.Agent, directory, Settings(directory, server.Port));
+        agent = new AgentProcess(options.Agent, directory, new Dictionary<string, string>(store.Settings.Concat(Settings(server.Port))));
         writer = new Writer(server.Port, options.Seed, history, report);
-        check = new RestoreCheck(agent, Path.Combine(directory, "restored"), report);
+        check = new RestoreCheck(agent, Path.Combine(directory, "restored"), random, report);
     }
 
     public static async Task<TortureReport> RunAsync(TortureOptions options, Action<string> say)
@@ -50,7 +60,8 @@ internal sealed class RedisTorture : IAsyncDisposable
         var report = new TortureReport("redis", options.Seed);
         var temporary = options.Directory is null ? new TemporaryDirectory() : null;
         var directory = Directory.CreateDirectory(Path.Combine(options.Directory ?? temporary!.Path, "server")).FullName;
-        await using var torture = new RedisTorture(options, say, report, temporary, await RedisServer.StartInAsync(directory, [.. ServerSettings, .. AppendOnly]));
+        TortureStore store = options.UsesS3 ? await S3TortureStore.StartAsync() : new DirectoryTortureStore(Volume.Plain(Path.GetDirectoryName(directory)!));
+        await using var torture = new RedisTorture(options, say, report, temporary, await RedisServer.StartInAsync(directory, [.. ServerSettings, .. AppendOnly]), store);
         try
         {
             await torture.RunAsync();
@@ -68,6 +79,7 @@ internal sealed class RedisTorture : IAsyncDisposable
         await StopLoadAsync();
         await agent.DisposeAsync();
         await server.DisposeAsync();
+        await store.DisposeAsync();
         if (report.Failure is null)
         {
             temporary?.Dispose();
@@ -77,10 +89,8 @@ internal sealed class RedisTorture : IAsyncDisposable
     /// <summary>The backlog holds what comes while an agent is away, so that its return is a partial resynchronisation.</summary>
     private static string[] ServerSettings => ["--repl-backlog-size", "256mb", "--client-output-buffer-limit", "replica 512mb 512mb 60"];
 
-    private static Dictionary<string, string> Settings(string directory, int port) => new()
+    private static Dictionary<string, string> Settings(int port) => new()
     {
-        ["Storage__Provider"] = "Directory",
-        ["Storage__Directory__Path"] = Path.Combine(directory, "store"),
         ["Postgres__Enabled"] = "false",
         ["Redis__Host"] = "127.0.0.1",
         ["Redis__Port"] = port.ToString(CultureInfo.InvariantCulture),
@@ -93,16 +103,21 @@ internal sealed class RedisTorture : IAsyncDisposable
     {
         var began = TimeProvider.System.GetTimestamp();
         using var stopping = new CancellationTokenSource();
+        StoreContent before;
         agent.Start();
         StartLoad();
         var writing = writer.RunAsync(stopping.Token);
         try
         {
             await UntilConfirmedAsync(writing);
+            before = await store.CountAsync();
             for (var kill = 1; kill <= options.Kills && TimeProvider.System.GetElapsedTime(began) < options.Duration; kill++)
             {
-                await PauseAsync(200, 3000);
+                await PauseAsync(200, 2000);
+                await KillVerbAsync();
                 await KillAndCheckAsync(kill, writing);
+                report.Count("rounds");
+                gauge.Look(agent.ProcessId);
                 await CheckMomentAsync(kill);
             }
         }
@@ -115,6 +130,8 @@ internal sealed class RedisTorture : IAsyncDisposable
         await StopLoadAsync();
         await agent.RunAsync("verify", "redis");
         report.Count("verified clean");
+        (await store.CountAsync()).Report(report, before);
+        gauge.ReportTheOldest();
     }
 
     private async Task KillAndCheckAsync(int number, Task writing)
@@ -127,21 +144,24 @@ internal sealed class RedisTorture : IAsyncDisposable
         };
         var partialBefore = killsServer ? 0 : await CounterAsync("sync_partial_ok");
         var fullBefore = killsServer ? 0 : await CounterAsync("sync_full");
+        var again = random.Next(3) == 0 ? random.Next(3, 10) : 0;
+        say($"round {number}: {(killsAgent ? "agent " : "")}{(killsServer ? $"server ({string.Join(' ', persistence)}) " : "")}{(again > 0 ? $"and {again} times more" : "")}");
         if (killsAgent)
         {
-            await agent.KillAsync();
-            report.Count("agent killed");
+            await KillAgentAsync();
+            for (var times = killsServer ? 0 : again; times > 0; times--)
+            {
+                agent.Start();
+                await PauseAsync(0, StartTime);
+                await KillAgentAsync();
+            }
         }
 
         if (killsServer)
         {
             await PauseAsync(0, killsAgent ? 300 : 0);
-            await server.KillAsync();
-            await StopLoadAsync();
-            report.Count("server killed");
+            await KillServerAsync();
         }
-
-        say($"kill {number}: {(killsAgent ? "agent " : "")}{(killsServer ? $"server ({string.Join(' ', persistence)})" : "")}");
         if (killsServer && !killsAgent)
         {
             // What the server had sent is on its way; WAIT confirmed nothing of it.
@@ -153,6 +173,10 @@ internal sealed class RedisTorture : IAsyncDisposable
         if (killsServer)
         {
             await StartServerAgainAsync();
+            for (var times = again; times > 0; times--)
+            {
+                await KillBothInTheirStartAsync(killsAgent);
+            }
         }
 
         if (killsAgent)
@@ -173,6 +197,49 @@ internal sealed class RedisTorture : IAsyncDisposable
         }
     }
 
+    private async Task KillAgentAsync()
+    {
+        report.Count("kills: agent", agent.IsRunning ? 1 : 0);
+        await agent.KillAsync();
+    }
+
+    private async Task KillServerAsync()
+    {
+        report.Count("kills: server", server.HasExited ? 0 : 1);
+        await server.KillAsync();
+        await StopLoadAsync();
+    }
+
+    /// <summary>The server comes back in another way each time, and the agent has hardly begun to follow it.</summary>
+    private async Task KillBothInTheirStartAsync(bool killsAgent)
+    {
+        if (killsAgent)
+        {
+            agent.Start();
+        }
+
+        await PauseAsync(0, StartTime);
+        if (killsAgent && random.Next(2) == 0)
+        {
+            await KillAgentAsync();
+        }
+
+        await KillServerAsync();
+        if (killsAgent)
+        {
+            await KillAgentAsync();
+        }
+
+        await StartServerAgainAsync();
+    }
+
+    /// <summary>A verb beside the agent is killed anywhere: nothing may be held up by what that leaves behind.</summary>
+    private async Task KillVerbAsync()
+    {
+        var verb = Verbs[random.Next(Verbs.Length)];
+        report.Count("kills: a verb", await agent.KillAsync(TimeSpan.FromMilliseconds(random.Next(2 * StartTime)), verb) ? 1 : 0);
+    }
+
     /// <summary>With what it had, with an older file, or on an empty disk.</summary>
     private async Task StartServerAgainAsync()
     {
@@ -181,8 +248,8 @@ internal sealed class RedisTorture : IAsyncDisposable
 
         // Neither kind of file would be looked for by a server that keeps its data in the other.
         var isEmpty = before != persistence || (persistence == OldFile && !File.Exists(Path.Combine(server.Directory, "dump.rdb"))) || persistence == Nothing;
-        writer.ServerKeepsAll = !isEmpty && persistence == AppendOnly;
-        report.Count($"server came back {(isEmpty ? "empty" : writer.ServerKeepsAll ? "with everything" : "older")}");
+        writer.Life = new Writer.ServerLife(writer.Life.Number + 1, KeepsAll: !isEmpty && persistence == AppendOnly);
+        report.Count($"server came back {(isEmpty ? "empty" : writer.Life.KeepsAll ? "with everything" : "older")}");
         if (isEmpty)
         {
             Directory.Delete(server.Directory, recursive: true);
@@ -228,9 +295,9 @@ internal sealed class RedisTorture : IAsyncDisposable
         return (await ServerInfo.ReadAsync(connection, CancellationToken.None)).Number(name) ?? 0;
     }
 
-    /// <summary>In a database of its own, of which nothing is compared: it makes the stream long and the server busy.</summary>
+    /// <summary>In a database of its own, of which nothing is compared: it makes the stream long and the server busy, and leaves the machine to who is tortured.</summary>
     private void StartLoad() =>
-        load = ServerProcess.Start("/bin/sh", ["-c", $"exec redis-benchmark -p {server.Port} -c 4 -r 5000 -n 20000 -d 50 -l -q --dbnum 9 -t set,incr,lpush,rpop,sadd,hset,zadd > /dev/null 2>&1"]);
+        load = ServerProcess.Start("/bin/sh", ["-c", $"exec nice -n 19 redis-benchmark -p {server.Port} -c 4 -r 5000 -n 20000 -d 50 -l -q --dbnum 9 -t set,incr,lpush,rpop,sadd,hset,zadd > /dev/null 2>&1"]);
 
     private async Task StopLoadAsync()
     {

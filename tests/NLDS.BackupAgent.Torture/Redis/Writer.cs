@@ -15,8 +15,8 @@ internal sealed class Writer(int port, int seed, History history, TortureReport 
     private readonly Random random = new(seed);
     private long lastMoment;
 
-    /// <summary>Whether a server that comes back must have everything that it had answered.</summary>
-    public bool ServerKeepsAll { get; set; } = true;
+    /// <summary>Set before a server is started, when the one before is gone.</summary>
+    public ServerLife Life { get; set; } = new(1, KeepsAll: true);
 
     /// <summary>Writes until <paramref name="stopping"/> is signalled.</summary>
     public async Task RunAsync(CancellationToken stopping)
@@ -36,9 +36,10 @@ internal sealed class Writer(int port, int seed, History history, TortureReport 
 
     private async Task WriteAsync(CancellationToken stopping)
     {
+        var life = Life;
         var options = new RedisOptions { Host = "127.0.0.1", Port = port };
         await using var connection = await RedisConnection.OpenAsync(options, options.Address, TimeProvider.System, CancellationToken.None);
-        await BeginAsync(connection);
+        await BeginAsync(connection, life);
         while (!stopping.IsCancellationRequested)
         {
             for (var i = random.Next(1, 20); i > 0; i--)
@@ -50,11 +51,11 @@ internal sealed class Writer(int port, int seed, History history, TortureReport 
         }
     }
 
-    private async Task BeginAsync(RedisConnection connection)
+    private async Task BeginAsync(RedisConnection connection, ServerLife life)
     {
         var began = Now();
         var content = await Content.ReadAsync(connection);
-        if (ServerKeepsAll && history.Contradiction(content, Now()) is { } difference)
+        if (life.KeepsAll && life == Life && history.Contradiction(content, Now()) is { } difference)
         {
             throw new TortureException($"The server itself came back with something else than it had, since {began}: {difference}");
         }
@@ -108,6 +109,10 @@ internal sealed class Writer(int port, int seed, History history, TortureReport 
 
         history.Note(new QuietMoment(second, content));
     }
+
+    /// <summary>From one start of the server to its end.</summary>
+    /// <param name="KeepsAll">It must have everything that it had answered in the life before.</param>
+    internal sealed record ServerLife(int Number, bool KeepsAll);
 
     public static long Now() => TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
 }

@@ -1,7 +1,7 @@
-namespace NLDS.BackupAgent.Recovery.Bootstrap;
+namespace NLDS.BackupAgent.Repository.Targets;
 
 /// <summary>Who works in a directory now. A server's process has its data directory as its working directory, PostgreSQL and Redis alike.</summary>
-internal static class DirectoryUsers
+public static class DirectoryUsers
 {
     /// <summary>One such process as <c>4711 (postgres)</c>, or null when none is seen. Those of other containers cannot be seen.</summary>
     public static string? Find(string directory)
