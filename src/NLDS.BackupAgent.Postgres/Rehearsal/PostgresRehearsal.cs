@@ -19,8 +19,10 @@ internal sealed class PostgresRehearsal : IRehearsal
     private const string Maintenance = "template1";
 
     private const int FastShutdown = 2; // SIGINT
+    private const int ImmediateShutdown = 3; // SIGQUIT
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan StopTime = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan ImmediateStopTime = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan ChecksumTime = TimeSpan.FromMinutes(30);
 
     private readonly PostgresRestorePlan plan;
@@ -140,7 +142,16 @@ internal sealed class PostgresRehearsal : IRehearsal
         ];
     }
 
-    public ValueTask DisposeAsync() => server.DisposeAsync();
+    /// <summary>Killed, it would leave what it shared in memory to the pod, whose <c>/dev/shm</c> is small.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!server.HasExited)
+        {
+            await server.StopAsync(ImmediateShutdown, ImmediateStopTime, CancellationToken.None);
+        }
+
+        await server.DisposeAsync();
+    }
 
     private async Task<bool> HasChecksumsAsync(CancellationToken cancellationToken)
     {

@@ -36,7 +36,7 @@ public interface IRehearsedSource : IServerSource
     Task<IRehearsal> RehearseAsync(RestorePlan plan, string privateDirectory, CancellationToken cancellationToken);
 }
 
-/// <summary>A restored copy that runs. Disposing kills it.</summary>
+/// <summary>A restored copy that runs. Disposing ends it at once.</summary>
 public interface IRehearsal : IAsyncDisposable
 {
     /// <summary>What runs and how it is closed off, a line each.</summary>

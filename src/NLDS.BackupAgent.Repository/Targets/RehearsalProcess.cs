@@ -24,7 +24,7 @@ public sealed class RehearsalProcess : IAsyncDisposable
     /// <summary>It has a network namespace of its own, with nothing in it.</summary>
     public bool IsCutOff { get; }
 
-    public bool HasExited => process.HasExited;
+    public bool HasExited => isDisposed || process.HasExited;
 
     public int Id => process.Id;
 

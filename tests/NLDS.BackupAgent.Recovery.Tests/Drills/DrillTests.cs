@@ -191,6 +191,24 @@ public sealed class DrillTests(ProtectedCluster cluster) : IClassFixture<Protect
         Directory.Exists(alive).ShouldBeTrue();
     }
 
+    /// <summary>A server that is killed leaves it to the machine, and the name of its lock in its directory.</summary>
+    [Fact]
+    public async Task A_copy_that_is_not_stopped_gives_back_what_it_shared_in_memory()
+    {
+        using var directory = new TemporaryDirectory();
+        await using var bench = new DrillBench(cluster.Store(), directory.Path);
+        var plan = await bench.Postgres.PlanRestoreAsync(new RestoreRequest { TargetDirectory = directory["copy"] }, Token);
+        await bench.Postgres.RestoreAsync(plan, new Progress<TransferProgress>(), Token);
+        var copy = await bench.Postgres.RehearseAsync(plan, Directory.CreateDirectory(directory["private"]).FullName, Token);
+        File.Exists(directory["copy/postmaster.pid"]).ShouldBeTrue();
+
+        await copy.DisposeAsync();
+        await copy.DisposeAsync();
+
+        File.Exists(directory["copy/postmaster.pid"]).ShouldBeFalse();
+        NoneWorksIn(directory.Path);
+    }
+
     [Fact]
     public async Task The_copy_reaches_nobody_and_knows_nothing_of_the_agent()
     {

@@ -16,6 +16,9 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>Servers start in a second; recovery of a large test takes longer.</summary>
     private static readonly TimeSpan StartTime = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan StopTime = TimeSpan.FromSeconds(60);
+
+    /// <summary>A postmaster gives its processes five seconds (SIGKILL_CHILDREN_AFTER_SECS in postmaster.c).</summary>
+    private static readonly TimeSpan ImmediateStopTime = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan OrphansTime = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(20);
 
@@ -218,13 +221,18 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>What the server logged, for a test's message.</summary>
     public string ReadLog() => File.Exists(LogPath) ? File.ReadAllText(LogPath) : "(no log)";
 
+    /// <summary>An immediate shutdown gives back the memory that the server shared; SIGKILL would leave it to the machine, which has room for a few thousand of such servers.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (process is not null)
+        if (process is { HasExited: false } running)
         {
-            await KillAsync();
+            using var patience = new CancellationTokenSource(ImmediateStopTime, TimeProvider.System);
+            Signals.Send(running.Id, Signals.Quit);
+            await running.WaitForExitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
+        await KillAsync();
+        SharedMemory.RemoveOf(DataDirectory);
         Directory.Delete(workDirectory, recursive: true);
     }
 

@@ -35,6 +35,9 @@ public sealed class CrashSweepTests(CrashedServers servers) : IClassFixture<Cras
     public async Task A_daemon_has_what_it_acknowledged_and_finds_its_way_back() => await SweepAsync(new RunPostgres(servers.Postgres), 100);
 
     [Fact]
+    public async Task A_daemon_beside_Redis_has_what_it_acknowledged_and_goes_on_with_the_stream() => await SweepAsync(new RunRedis(servers), 40);
+
+    [Fact]
     public async Task A_copy_of_Redis_is_whole_or_does_not_exist() => await SweepAsync(new BackupRedis(servers.Redis));
 
     [Fact]
@@ -122,8 +125,10 @@ public sealed class CrashedServers : IAsyncLifetime
         return server;
     }
 
-    public Task<string> RedisAsync(string command, params string[] arguments) =>
-        ServerProcess.RunAsync("redis-cli", ["-p", Redis.Port.ToString(CultureInfo.InvariantCulture), command, .. arguments], CancellationToken.None);
+    public Task<string> RedisAsync(string command, params string[] arguments) => RedisAsync(Redis, command, arguments);
+
+    public static Task<string> RedisAsync(RedisServer server, string command, params string[] arguments) =>
+        ServerProcess.RunAsync("redis-cli", ["-p", server.Port.ToString(CultureInfo.InvariantCulture), command, .. arguments], CancellationToken.None);
 
     public async ValueTask DisposeAsync()
     {

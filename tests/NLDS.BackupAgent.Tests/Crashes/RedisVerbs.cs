@@ -1,4 +1,3 @@
-using System.Globalization;
 using NLDS.BackupAgent.Testing;
 
 namespace NLDS.BackupAgent.Tests.Crashes;
@@ -31,13 +30,17 @@ internal abstract class RedisVerb(RedisServer server, params IEnumerable<(string
 
     protected async Task RequireRestorableAsync()
     {
-        Remove(Target);
-        await Agent.RunAsync("restore", "redis", "--target-directory", Target);
+        await RestoreAsync();
         await RequireKeysAsync("yes");
     }
 
-    private static Task<string> DigestAsync(RedisServer server) =>
-        ServerProcess.RunAsync("redis-cli", ["-p", server.Port.ToString(CultureInfo.InvariantCulture), "DEBUG", "DIGEST"], CancellationToken.None);
+    protected Task RestoreAsync()
+    {
+        Remove(Target);
+        return Agent.RunAsync("restore", "redis", "--target-directory", Target);
+    }
+
+    private static Task<string> DigestAsync(RedisServer server) => CrashedServers.RedisAsync(server, "DEBUG", "DIGEST");
 }
 
 /// <summary>The first copy of a store.</summary>
