@@ -132,7 +132,7 @@ public sealed class SecretsTests : IAsyncDisposable
             children.Add(agent.Id);
             using var http = new HttpClient();
             var ready = "";
-            await Eventually.TrueAsync(async () => (ready = await AskAsync(http, url + "/healthz/ready")).Contains("\"ready\"", StringComparison.Ordinal), "the agent is ready", TimeSpan.FromSeconds(40), () => ready + File.ReadAllText(log));
+            await Eventually.TrueAsync(async () => (ready = await AskAsync(http, url + "/healthz/ready")).Contains("\"ready\"", StringComparison.Ordinal), "the agent is ready", VerbLimit, () => ready + File.ReadAllText(log));
             foreach (var path in (string[])["/", "/metrics", "/healthz/live", "/healthz/ready", "/status", "/nothing"])
             {
                 foreach (var token in (string?[])[null, "wrong-token-0123456789", secrets["Agent:Token"]])

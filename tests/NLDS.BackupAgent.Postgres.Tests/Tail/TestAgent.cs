@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using NLDS.BackupAgent.Postgres.Backup;
 using NLDS.BackupAgent.Postgres.Lineage;
@@ -45,7 +46,7 @@ internal sealed class TestAgent : IAsyncDisposable
         Alive[identity.Process] = true;
         Leases = new WriterLeases(Repository, identity, LeaseTiming.Default with { Fresh = TimeSpan.Zero }, process => Alive[process], NullLogger<WriterLeases>.Instance);
         var guard = new LineageGuard(Catalog, consent, identity, TimeProvider.System, NullLogger<LineageGuard>.Instance);
-        Tail = new WalTail(options, Catalog, Sql, Leases, guard, TimeProvider.System, NullLogger<WalTail>.Instance) { Timing = timing };
+        Tail = new WalTail(options, Catalog, Sql, Leases, guard, TimeProvider.System, new LoggerFactory([Log]).CreateLogger<WalTail>()) { Timing = timing };
         var coverage = new WalCoverage(options, Tail, Catalog, Sql, Leases, TimeProvider.System, NullLogger<WalCoverage>.Instance) { Patience = patience };
         var parents = new IncrementalParents(options, Repository, Catalog, TimeProvider.System);
         Taker = new BaseBackupTaker(options, Repository, Catalog, Sql, coverage, guard, parents, TimeProvider.System, NullLogger<BaseBackupTaker>.Instance);
@@ -70,6 +71,9 @@ internal sealed class TestAgent : IAsyncDisposable
     public Task Running { get; private set; } = Task.CompletedTask;
 
     public ContinuousStatus Status => Tail.State.Read();
+
+    /// <summary>What the tail has logged. An error that it has got over by itself is found only here.</summary>
+    public CollectedLog Log { get; } = new();
 
     public Lsn Durable => new(Status.DurablePosition ?? 0);
 

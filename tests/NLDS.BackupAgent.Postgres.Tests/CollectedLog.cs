@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 
-namespace NLDS.BackupAgent.Postgres.Tests.Incremental;
+namespace NLDS.BackupAgent.Postgres.Tests;
 
 /// <summary>What an agent has logged.</summary>
 internal sealed class CollectedLog : ILoggerProvider, ILogger
