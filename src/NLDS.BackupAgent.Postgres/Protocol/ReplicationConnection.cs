@@ -18,6 +18,9 @@ internal sealed class ReplicationConnection : IAsyncDisposable
     private readonly Dictionary<string, string> parameters = [];
     private bool isIdle;
 
+    /// <summary>Why there is no connection any more, although whoever asked last was told something else.</summary>
+    private string? lost;
+
     private ReplicationConnection(ConnectionSettings settings, Transport transport)
     {
         this.settings = settings;
@@ -130,11 +133,17 @@ internal sealed class ReplicationConnection : IAsyncDisposable
     }
 
     /// <summary>Sends a query; its answers are for the caller to receive, up to ReadyForQuery.</summary>
+    /// <exception cref="ConnectionLostException">The connection broke, if only behind an error that the caller goes on after.</exception>
     internal async Task SendCommandAsync(string command, CancellationToken cancellationToken)
     {
+        if (lost is not null)
+        {
+            throw new ConnectionLostException(lost);
+        }
+
         if (!isIdle)
         {
-            throw new InvalidOperationException("This connection is busy or broken. Open another one.");
+            throw new InvalidOperationException("This connection is busy. Open another one.");
         }
 
         isIdle = false;
@@ -197,6 +206,7 @@ internal sealed class ReplicationConnection : IAsyncDisposable
         var failure = new PostgresServerException(PostgresNotice.Parse(error.Body.Span));
         if (failure.EndsConnection)
         {
+            lost = failure.Message;
             return failure;
         }
 
@@ -204,9 +214,10 @@ internal sealed class ReplicationConnection : IAsyncDisposable
         {
             await ReceiveReadyAsync(cancellationToken);
         }
-        catch (ConnectionLostException)
+        catch (ConnectionLostException gone)
         {
             // The server's own words say more than the broken connection.
+            lost = gone.Message;
         }
 
         return failure;

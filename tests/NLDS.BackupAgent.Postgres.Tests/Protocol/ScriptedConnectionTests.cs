@@ -1,5 +1,6 @@
 using System.Security.Authentication;
 using System.Text;
+using NLDS.BackupAgent.Postgres.Lineage;
 using NLDS.BackupAgent.Postgres.Protocol;
 using static NLDS.BackupAgent.Postgres.Tests.Protocol.ScriptedServer;
 
@@ -99,7 +100,38 @@ public sealed class ScriptedConnectionTests
 
         failure.Severity.ShouldBe("FATAL");
         failure.EndsConnection.ShouldBeTrue();
-        await Should.ThrowAsync<InvalidOperationException>(() => connection.IdentifySystemAsync(Token));
+        await Should.ThrowAsync<ConnectionLostException>(() => connection.IdentifySystemAsync(Token));
+    }
+
+    /// <summary>Most of all where an error was the answer that was wanted, and the connection broke right behind it.</summary>
+    [Fact]
+    public async Task A_server_that_goes_away_behind_any_byte_is_a_lost_connection()
+    {
+        var whole = Questions().Script.Length;
+        for (var bytes = 0; bytes < whole; bytes++)
+        {
+            using var server = Questions().GoesAwayAfter(bytes);
+
+            await Should.ThrowAsync<ConnectionLostException>(() => AskAsync(server), $"{bytes} of {whole} bytes");
+        }
+
+        using var complete = Questions();
+        await AskAsync(complete);
+
+        static ScriptedServer Questions() => new ScriptedServer().Welcomes()
+            .Describes("systemid", "timeline", "xlogpos", "dbname").Row("7654321", "3", "A/B", null).Completes("IDENTIFY_SYSTEM").IsReady()
+            .Fails("ERROR", SqlStates.UndefinedObject, "unrecognized configuration parameter").IsReady()
+            .Describes("filename", "content").Row("00000003.history", "1\t0/1000000\treason\n2\t0/2000000\treason\n").Completes("TIMELINE_HISTORY").IsReady()
+            .Fails("ERROR", SqlStates.UndefinedFile, "could not open file").IsReady()
+            .Describes("slot_type", "restart_lsn", "restart_tli").Row((string?)null, null, null).Completes("READ_REPLICATION_SLOT").IsReady();
+
+        static async Task AskAsync(ScriptedServer server)
+        {
+            await using var connection = await server.ConnectAsync();
+            var lineage = await ServerLineage.ReadAsync(connection, await connection.IdentifySystemAsync(Token), Token);
+            lineage.Files.Count.ShouldBe(2);
+            (await connection.ReadReplicationSlotAsync("nlds_backup", Token)).ShouldBeNull();
+        }
     }
 
     [Fact]

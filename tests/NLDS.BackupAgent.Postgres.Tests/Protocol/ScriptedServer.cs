@@ -70,6 +70,13 @@ internal sealed class ScriptedServer : Stream
         return this;
     }
 
+    /// <summary>What it would have said behind so many bytes never comes.</summary>
+    public ScriptedServer GoesAwayAfter(int bytes)
+    {
+        script.SetLength(bytes);
+        return this;
+    }
+
     public Task<ReplicationConnection> ConnectAsync(ConnectionSettings? settings = null, bool isPrivate = true) => ReplicationConnection.StartAsync(
         settings ?? new ConnectionSettings { Host = "scripted", Username = "backup", Password = "secret" },
         new Transport(this, isPrivate, ServerCertificate: null),
