@@ -4,6 +4,7 @@ using NLDS.BackupAgent.Testing;
 namespace NLDS.BackupAgent.Deployment.Tests.Images;
 
 /// <summary>What the Dockerfile builds, built by its own commands from what it copies, and run with nothing around it, as far as that goes without a container engine.</summary>
+[Collection(typeof(ImageCollection))]
 public sealed class ImageTests
 {
     [Fact]
@@ -51,3 +52,7 @@ public sealed class ImageTests
         }
     }
 }
+
+/// <summary>Compiling takes every processor for minutes: the tests in which an hour lasts half a minute come first.</summary>
+[CollectionDefinition(DisableParallelization = true)]
+public sealed class ImageCollection;
