@@ -61,13 +61,15 @@ internal sealed class LedgerCheck(AgentProcess agent, string target, Ledger ledg
         }
     }
 
-    /// <summary>All moments are from behind the newest hole: the oldest backup from there is the first that reaches them.</summary>
+    /// <summary>
+    /// The span that reaches furthest is from behind the newest hole: one that was recorded, or what retention removed between a backup that it keeps for its proof and the
+    /// recovery window.
+    /// </summary>
     private async Task ForgetWhatWasPrunedAsync()
     {
         using var list = JsonDocument.Parse(await agent.RunAsync("list", "postgres", "--json"));
-        var source = list.RootElement.GetProperty("sources")[0];
-        var hole = source.GetProperty("log").GetProperty("gaps").EnumerateArray().Select(gap => gap.GetProperty("recordedAt").GetDateTimeOffset()).DefaultIfEmpty().Max();
-        var from = source.GetProperty("backups").EnumerateArray().Select(backup => backup.GetProperty("ended").GetDateTimeOffset()).Where(ended => ended > hole).Min();
+        var spans = list.RootElement.GetProperty("sources")[0].GetProperty("log").GetProperty("spans");
+        var from = spans.EnumerateArray().MaxBy(span => span.GetProperty("to").GetDateTimeOffset()).GetProperty("from").GetDateTimeOffset();
         ledger.Forget(moment => moment.Time < from);
     }
 
